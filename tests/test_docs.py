@@ -128,15 +128,30 @@ def needs(text: str) -> list[str]:
     return re.split(r"[ ,]+", found[1].strip()) if found else []
 
 
-def broken_links(text: str, page: Path, root: Path) -> list[str]:
-    """Relative links of a page that lead to no file inside the project."""
+def links(text: str, page: Path) -> dict[str, Path]:
+    """The relative links of a page, and the files that they name."""
     prose = re.sub(r"^ *(`{3,}).*?^ *\1\s*$|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
     targets = (next(filter(None, match.groups())) for match in LINK.finditer(prose))
     local = [target for target in targets if not re.match(r"[a-z][a-z+.-]*:|#", target)]
-    files = {target: (page.parent / target.partition("#")[0]).resolve() for target in local}
+    return {target: (page.parent / target.partition("#")[0]).resolve() for target in local}
+
+
+def broken_links(text: str, page: Path, root: Path) -> list[str]:
+    """Relative links that lead to no file inside the project."""
+    files = links(text, page)
     return [
         name for name, file in files.items() if not (file.exists() and file.is_relative_to(root.resolve()))
     ]
+
+
+def unreachable(pages: list[Path], start: Path) -> list[str]:
+    """Pages to which no chain of links leads from the first one."""
+    reached = [start.resolve()]
+    for page in reached:
+        if page.suffix == ".md" and page.exists():
+            found = links(page.read_text(encoding="utf-8"), page).values()
+            reached += [file for file in dict.fromkeys(found) if file not in reached]
+    return [str(page) for page in pages if page.resolve() not in reached]
 
 
 def docstring_examples(source: Path, name: str, scope: dict[str, Any]) -> list[doctest.DocTest]:
@@ -215,6 +230,10 @@ def test_links_lead_to_files(page: Path) -> None:
     assert not (broken := broken_links(page.read_text(encoding="utf-8"), page, ROOT)), broken
 
 
+def test_every_page_is_reached_from_the_readme() -> None:
+    assert not (lost := unreachable(PAGES, ROOT / "README.md")), lost
+
+
 def page_of(*parts: str) -> str:
     """A page from alternating info strings and bodies."""
     return "\n".join(f"```{info}\n{body}\n```" for info, body in zip(parts[::2], parts[1::2], strict=True))
@@ -263,6 +282,13 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
         "[a](here.md#x) [b](gone.md) [c](https://x.y) [d](#e)\n[f]: lost.md\n`[g](code.md)`\n![h](../up.png)"
     )
     assert broken_links(text, tmp_path / "page.md", tmp_path) == ["gone.md", "lost.md", "../up.png"]
+
+
+def test_unreachable_pages_are_found(tmp_path: Path) -> None:
+    pages = [tmp_path / name for name in ("README.md", "a.md", "b.md", "lost.md")]
+    for page, text in zip(pages, ("[a](a.md)", "[b](b.md#x)", "[up](README.md)", "[a](a.md)"), strict=True):
+        page.write_text(text)
+    assert unreachable(pages, pages[0]) == [str(pages[3])]
 
 
 def test_examples_of_decorated_functions_run(tmp_path: Path) -> None:
