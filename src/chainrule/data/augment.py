@@ -1,0 +1,97 @@
+"""Augmentation: random views of a batch of images that keep what the images show.
+
+Each class is a transform of `Batches`: `(x, stream) -> x` for images (n, channels, height, width)
+of any type, as a new array of the same shape and type. The draws come from the stream alone, a
+fixed number for each image, and whole batches are moved at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.stream import Stream
+from chainrule.data.dataset import Array
+from chainrule.errors import ArgumentError, ShapeError
+
+
+class RandomCrop:
+    """Shift each image by up to `padding` pixels each way; what comes in from outside is `fill`.
+
+    The same as padding by `padding` on every side and cropping the old size at a random place.
+    """
+
+    def __init__(self, padding: int, fill: float = 0) -> None:
+        _positive("RandomCrop", "padding", padding)
+        self.padding, self.fill = padding, fill
+
+    def __call__(self, x: Array, stream: Stream) -> Array:
+        n, channels, height, width = _images("RandomCrop", x)
+        side = self.padding
+        padded = np.full((n, channels, height + 2 * side, width + 2 * side), self.fill, x.dtype)
+        padded[:, :, side : side + height, side : side + width] = x
+        top, left = stream.integers(0, 2 * side + 1, (2, n))
+        rows = top[:, None, None] + np.arange(height)[:, None]
+        columns = left[:, None, None] + np.arange(width)
+        # Indices on both sides of the channels put the channels last.
+        crops = padded[np.arange(n)[:, None, None], :, rows, columns]
+        return np.ascontiguousarray(np.moveaxis(crops, -1, 1))
+
+    def __repr__(self) -> str:
+        return f"RandomCrop(padding={self.padding}, fill={self.fill})"
+
+
+class HorizontalFlip:
+    """Mirror each image left to right with probability `p`."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p <= 1:
+            raise ArgumentError(f"HorizontalFlip: p must be in [0, 1], got {p!r}")
+        self.p = p
+
+    def __call__(self, x: Array, stream: Stream) -> Array:
+        n, *_ = _images("HorizontalFlip", x)
+        mirrored = stream.uniform((n, 1, 1, 1)) < self.p
+        return np.where(mirrored, x[..., ::-1], x)
+
+    def __repr__(self) -> str:
+        return f"HorizontalFlip(p={self.p})"
+
+
+class Cutout:
+    """Paint a square of `size` pixels a side, centred anywhere in each image, with `fill`.
+
+    The square is cut off at the border, as in DeVries and Taylor, "Improved Regularization of
+    Convolutional Neural Networks with Cutout", 2017 (arXiv:1708.04552).
+    """
+
+    def __init__(self, size: int, fill: float = 0) -> None:
+        _positive("Cutout", "size", size)
+        self.size, self.fill = size, fill
+
+    def __call__(self, x: Array, stream: Stream) -> Array:
+        n, _, height, width = _images("Cutout", x)
+        rows = self._covered(stream.integers(0, height, (n, 1)), height)
+        columns = self._covered(stream.integers(0, width, (n, 1)), width)
+        hidden = rows[:, None, :, None] & columns[:, None, None, :]
+        return np.where(hidden, np.array(self.fill, x.dtype), x)
+
+    def _covered(self, centre: Array, length: int) -> Array:
+        first = centre - self.size // 2
+        position = np.arange(length)
+        return (first <= position) & (position < first + self.size)
+
+    def __repr__(self) -> str:
+        return f"Cutout(size={self.size}, fill={self.fill})"
+
+
+def _images(name: str, x: Array) -> tuple[int, ...]:
+    if x.ndim != 4:
+        raise ShapeError(f"{name}: needs images (n, channels, height, width), got x {x.shape}")
+    return x.shape
+
+
+def _positive(name: str, parameter: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ArgumentError(f"{name}: {parameter} must be a positive integer, got {value!r}")
