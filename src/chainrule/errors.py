@@ -22,7 +22,9 @@ __all__ = [
     "CheckpointError",
     "DTypeError",
     "DataError",
+    "GradientError",
     "GraphError",
+    "IndexRangeError",
     "MissingDependencyError",
     "ShapeError",
     "TraceError",
@@ -62,6 +64,10 @@ class DTypeError(ChainruleError, TypeError):
     """A value of a type that the operation does not take."""
 
 
+class GradientError(ChainruleError, AssertionError):
+    """A gradient that does not agree with the numerical one."""
+
+
 class GraphError(ChainruleError, RuntimeError):
     """A misuse of the computational graph: no gradient to give, or a value changed too late."""
 
@@ -80,6 +86,10 @@ class CheckpointError(ChainruleError, ValueError):
 
 class ArgumentError(ChainruleError, ValueError):
     """An argument outside the values it may take."""
+
+
+class IndexRangeError(ChainruleError, IndexError):
+    """An index beyond the end of an axis."""
 
 
 class UnknownNameError(ChainruleError, AttributeError):

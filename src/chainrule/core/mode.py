@@ -1,0 +1,84 @@
+"""What is going on in this thread: is the graph recorded, and inside which module or composite.
+
+The only mutable state of the engine besides the tensors; each thread has its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ContextDecorator, contextmanager
+from typing import Any
+
+
+class Scope:
+    """One level of nesting: a module's call, or a composite op that can be opened and closed."""
+
+    __slots__ = ("kind", "label", "owner", "parent")
+
+    def __init__(self, kind: str, label: str, owner: object, parent: Scope | None) -> None:
+        self.kind, self.label, self.owner, self.parent = kind, label, owner, parent
+
+    def chain(self) -> list[Scope]:
+        """Return the enclosing scopes, outermost first, this one last."""
+        levels: list[Scope] = []
+        level: Scope | None = self
+        while level is not None:
+            levels.append(level)
+            level = level.parent
+        return levels[::-1]
+
+    def module_path(self) -> str:
+        """Return the dotted names of the enclosing modules, such as 'features.conv1'."""
+        return ".".join(level.label for level in self.chain() if level.kind == "module" and level.label)
+
+
+class Mode(threading.local):
+    """The state of one thread."""
+
+    recording: bool = True
+    scope: Scope | None = None
+
+
+mode = Mode()
+
+
+class no_grad(ContextDecorator):
+    """Record nothing: a context, or a decorator, inside which results have no gradient.
+
+    >>> import chainrule as cr
+    >>> w = cr.tensor([1.0, 2.0], requires_grad=True)
+    >>> with cr.no_grad():
+    ...     y = w * 2
+    >>> y.requires_grad
+    False
+    """
+
+    _target = False
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(mode.recording)
+        mode.recording = self._target
+
+    def __exit__(self, *_: Any) -> None:
+        mode.recording = self._before.pop()
+
+
+class enable_grad(no_grad):
+    """Record again inside a `no_grad` context."""
+
+    _target = True
+
+
+@contextmanager
+def scoped(kind: str, label: str, owner: object) -> Iterator[None]:
+    """Mark what is computed inside as belonging to `owner`."""
+    outer = mode.scope
+    mode.scope = Scope(kind, label, owner, outer)
+    try:
+        yield
+    finally:
+        mode.scope = outer

@@ -1,0 +1,263 @@
+"""Op: one operation, declared once, and the single point through which every operation passes.
+
+An op is its declaration: a Python function whose body is its meaning, whose positional arguments are
+the inputs and whose keyword-only arguments are static parameters. Its family (a subclass of Op)
+derives the value, the spec (shape and dtype), the gradient and the formula from that meaning.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule.core.mode import Scope, mode
+from chainrule.core.registry import register
+from chainrule.core.sample import Sample, Wrong
+from chainrule.core.spec import Array, Spec, spec_of
+from chainrule.core.tensor import Tensor, tick, to_array
+from chainrule.errors import ArgumentError, ChainruleError, DTypeError, IndexRangeError, ShapeError, nearest
+
+_new = Tensor.__new__
+
+
+class Op:
+    """The record of one operation; call it with tensors, arrays or numbers.
+
+    `inputs` are the names of the tensors it takes (`variadic`: any number of them; those that are
+    `optional` may be None), `parameters` its static parameters with their defaults. `samples` and `wrong` are what the generic test runs.
+    """
+
+    family: ClassVar[str] = ""
+    differentiable: bool = True
+
+    def __init__(
+        self, body: Callable[..., Any], samples: Sequence[Sample] = (), wrong: Sequence[Wrong] = ()
+    ) -> None:
+        self.body = body
+        self.name = body.__name__
+        self.__name__ = self.__qualname__ = body.__name__
+        self.__module__ = body.__module__
+        self.doc = inspect.getdoc(body) or ""
+        self.samples, self.wrong = tuple(samples), tuple(wrong)
+        self.inputs, self.optional, self.parameters, self.variadic = _read_signature(body)
+        self.arity = len(self.inputs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        if kwargs or (len(args) != self.arity and not self.variadic):
+            args, kwargs = self.bind(args, kwargs)
+        return apply(self, args, kwargs or self.parameters)
+
+    def __repr__(self) -> str:
+        return f"<{self.family} op {self.signature}>"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    @property
+    def signature(self) -> str:
+        """The op as it is called, such as `sum(x, axis=None, keepdims=False)`."""
+        inputs = [("*" if self.variadic else "") + name for name in self.inputs]
+        return f"{self.name}({', '.join([*inputs, *(f'{k}={v!r}' for k, v in self.parameters.items())])})"
+
+    @property
+    def heading(self) -> str:
+        """The op with its inputs only, as messages begin."""
+        return f"{self.name}({', '.join(self.inputs)})"
+
+    def bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort a call into inputs and parameters, in NumPy's manner: either may be given by name."""
+        if self.variadic:
+            given, inputs = dict(kwargs), tuple(args)
+        else:
+            names = (*self.inputs, *self.parameters)
+            if len(args) > len(names):
+                raise DTypeError(
+                    f"{self.heading}: takes {len(names)} argument(s), got {len(args)}",
+                    signature=self.signature,
+                )
+            given = dict(zip(names, args, strict=False))
+            for name, value in kwargs.items():
+                if name in given:
+                    raise DTypeError(f"{self.heading}: {name!r} is given twice", signature=self.signature)
+                given[name] = value
+            given = {**dict.fromkeys(self.optional), **given}
+            missing = [name for name in self.inputs if name not in given]
+            if missing:
+                raise DTypeError(f"{self.heading}: {missing[0]!r} is missing", signature=self.signature)
+            inputs = tuple(given.pop(name) for name in self.inputs)
+        for name in given:
+            if name not in self.parameters:
+                raise DTypeError(
+                    f"{self.heading}: there is no parameter {name!r}",
+                    signature=self.signature,
+                    hint=nearest(name, self.parameters),
+                )
+        return inputs, {**self.parameters, **given}
+
+    # ---- what a family derives -----------------------------------------------------------------
+    def value(self, *arrays: Any, **params: Any) -> Any:
+        """Return the NumPy value; arrays and Python numbers in, an array or NumPy scalar out."""
+        raise NotImplementedError
+
+    def spec(self, *specs: Spec, **params: Any) -> Spec:
+        """Return the shape and dtype of the result, or raise ShapeError, without any values."""
+        raise NotImplementedError
+
+    def vjp(self, g: Tensor, node: Tensor, needs: Sequence[bool]) -> Sequence[Tensor | None]:
+        """Return the gradient of each needed input, given the upstream gradient `g` of `node`.
+
+        Written in ops, so that it is recorded and differentiates again.
+        """
+        raise NotImplementedError
+
+    def reads(self, node: Tensor) -> Sequence[bool]:
+        """Tell which inputs' values the gradient reads: those must not have changed meanwhile."""
+        return [True] * len(node.inputs)
+
+    def formula(self) -> str:
+        """Return the meaning in one line of plain text."""
+        return self.signature
+
+    def arithmetic_error(self, message: str) -> ChainruleError | None:
+        """Return the error that fits what NumPy said, if the family knows better words."""
+        return None
+
+
+def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
+    """Compute `op` on `inputs` and record where the result came from."""
+    arrays: list[Any] = []
+    record = mixed = False
+    for each in inputs:
+        if isinstance(each, Tensor):
+            arrays.append(each._data)
+            if each.requires_grad:
+                record = True
+        else:
+            mixed = True
+            arrays.append(each if each.__class__ is np.ndarray else _plain(op, each))
+    try:
+        value = op.value(*arrays, **params)
+    except ChainruleError as error:
+        raise _located(op, inputs, error) from None
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
+        raise _failure(op, arrays, inputs, params, error) from error
+    if value.__class__ is not np.ndarray:
+        value = _to_array(value, arrays)
+    out = _new(Tensor)
+    out._data = value
+    out.grad = out.name = None
+    out.mutated = 0
+    if record and op.differentiable and mode.recording and value.dtype.kind == "f":
+        for array in arrays:
+            if array is value:
+                out._data = value = value.view()
+        value.setflags(write=False)
+        out.requires_grad = True
+        if mixed:
+            inputs = [each if isinstance(each, Tensor) else a for each, a in zip(inputs, arrays, strict=True)]
+        out.op, out.inputs, out.params, out.scope = op, tuple(inputs), params, mode.scope
+    else:
+        out.requires_grad = False
+        out.op, out.inputs, out.params, out.scope = None, (), {}, None
+    out.serial = tick()
+    return out
+
+
+def declare(op: Op) -> Op:
+    """Register an op and give it the face of a plain function for `help` and editors."""
+    op.__doc__ = op.doc
+    op.__signature__ = inspect.signature(op.body)  # pyright: ignore[reportAttributeAccessIssue]
+    return register(op.name, op)
+
+
+def _plain(op: Op, value: Any) -> Any:
+    """Python numbers stay weak, so that `2.0 * x` keeps x's dtype; all else becomes an array."""
+    if value.__class__ in (float, int, bool) or (value is None and op.optional):
+        return value
+    return to_array(value)
+
+
+def _to_array(value: Any, arrays: Sequence[Any]) -> Array:
+    if value.__class__ is float or (
+        isinstance(value, np.float64)
+        and not any(isinstance(each, (np.ndarray, np.generic)) for each in arrays)
+    ):
+        return np.asarray(value, np.float32)  # only Python numbers went in: the default float
+    return np.asarray(value)
+
+
+def _failure(
+    op: Op, arrays: Sequence[Any], inputs: Sequence[Any], params: dict[str, Any], error: Exception
+) -> ChainruleError:
+    """Turn what NumPy said into an error that names the clash."""
+    got = describe_inputs(op, inputs)
+    try:
+        op.spec(*(spec_of(each) for each in arrays), **params)
+    except (ShapeError, DTypeError, ArgumentError) as better:
+        kind, headline, hint = type(better), better.headline, better.hint
+    except Exception:
+        kind, headline, hint = _kind(error), f"{op.heading}: {error}", ""
+    else:
+        kind, headline, hint = _kind(error), f"{op.heading}: {error}", ""
+    return kind(headline, signature=op.signature, got=got, hint=hint)
+
+
+def _located(op: Op, inputs: Sequence[Any], error: ChainruleError) -> ChainruleError:
+    """Return the error with what the op got, unless it is already told."""
+    if error.got:
+        return error
+    got = describe_inputs(op, inputs)
+    return type(error)(error.headline, signature=error.signature or op.signature, got=got, hint=error.hint)
+
+
+def _kind(error: Exception) -> type[ChainruleError]:
+    if isinstance(error, IndexError):
+        return IndexRangeError
+    return DTypeError if isinstance(error, TypeError) else ArgumentError
+
+
+def describe_inputs(op: Op, inputs: Sequence[Any]) -> str:
+    """Return 'x (32, 784) float32 from relu    w (10, 512) float32 parameter 'head.weight''."""
+    names = list(op.inputs) if not op.variadic else [f"{op.inputs[0]}[{i}]" for i in range(len(inputs))]
+    return "    ".join(f"{name} {_origin(each)}" for name, each in zip(names, inputs, strict=False))
+
+
+def _origin(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else repr(value)[:60]
+    text = str(spec_of(value._data))
+    if value.op is not None:
+        path = value.scope.module_path() if value.scope else ""
+        text += f" from {path or value.op.name!r}"
+    elif value.name:
+        path = mode.scope.module_path() if mode.scope and value.requires_grad else ""
+        text += (
+            f" {'parameter' if value.requires_grad else 'named'} '{path + '.' if path else ''}{value.name}'"
+        )
+    return text
+
+
+def scope_of(label: str, owner: Op) -> Scope:
+    """Return a new scope for one call of a composite."""
+    return Scope("composite", label, owner, mode.scope)
+
+
+def _read_signature(
+    body: Callable[..., Any],
+) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, Any], bool]:
+    """Return the names of inputs and of optional ones, the parameters, and whether inputs vary."""
+    inputs: list[str] = []
+    optional: list[str] = []
+    parameters: dict[str, Any] = {}
+    variadic = False
+    for name, parameter in inspect.signature(body).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            parameters[name] = parameter.default
+        else:
+            inputs.append(name)
+            optional += [name] if parameter.default is None else []
+            variadic = variadic or parameter.kind is parameter.VAR_POSITIONAL
+    return tuple(inputs), tuple(optional), parameters, variadic

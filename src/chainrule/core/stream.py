@@ -1,0 +1,135 @@
+"""Random numbers as a function of (seed, counter): the Philox4x32-10 generator.
+
+A draw never depends on threads, on the order of other streams or on the target that computes it,
+so eager and compiled code see the same bits, and a run that is killed goes on from two integers.
+Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
+This module knows arrays, not tensors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.errors import ArgumentError
+
+Array = npt.NDArray[Any]
+
+_MASK = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_WEYL = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+
+
+def philox(seed: int, first: int, blocks: int, stream: int = 0) -> Array:
+    """Return `4 * blocks` random uint32 words for the counters first, first + 1, ...
+
+    `seed` is the 64-bit key; `stream` fills the upper half of the 128-bit counter.
+    """
+    counter = np.arange(first, first + blocks, dtype=np.uint64)
+    upper = np.uint64(stream)
+    words = [
+        counter & _MASK,
+        counter >> _HALF,
+        np.full(blocks, upper & _MASK),
+        np.full(blocks, upper >> _HALF),
+    ]
+    key = np.uint64(seed)
+    low, high = key & _MASK, key >> _HALF
+    for _ in range(10):
+        product0, product1 = words[0] * _MULTIPLIERS[0], words[2] * _MULTIPLIERS[1]
+        words = [
+            (product1 >> _HALF) ^ words[1] ^ low,
+            product1 & _MASK,
+            (product0 >> _HALF) ^ words[3] ^ high,
+            product0 & _MASK,
+        ]
+        low, high = (low + _WEYL[0]) & _MASK, (high + _WEYL[1]) & _MASK
+    return np.stack(words, axis=-1).astype(np.uint32).reshape(-1)
+
+
+class Stream:
+    """A reproducible sequence of random numbers whose whole state is three integers.
+
+    Example: two streams of one seed draw the same numbers.
+
+    >>> bool((Stream(7).uniform((3,)) == Stream(7).uniform((3,))).all())
+    True
+    """
+
+    def __init__(self, seed: int = 0, stream: int = 0) -> None:
+        self.seed = self.stream = self.counter = 0
+        self.state = (seed, stream, 0)
+
+    @property
+    def state(self) -> tuple[int, int, int]:
+        """`(seed, stream, counter)`: assign it to go back to that point."""
+        return self.seed, self.stream, self.counter
+
+    @state.setter
+    def state(self, state: Sequence[int]) -> None:
+        try:
+            seed, stream, counter = (int(part) for part in state)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(f"random state: must be three integers, got {state!r}") from error
+        for name, value in (("seed", seed), ("stream", stream), ("counter", counter)):
+            if not 0 <= value < 2**64:
+                raise ArgumentError(f"random {name}: must be an integer in [0, 2**64), got {value}")
+        self.seed, self.stream, self.counter = seed, stream, counter
+
+    def fork(self, stream: int) -> Stream:
+        """Return the independent stream number `stream` of the same seed, from its start."""
+        return Stream(self.seed, stream)
+
+    def bits(self, count: int) -> Array:
+        """Return `count` random uint32 words; the counter moves on by whole blocks of four."""
+        blocks = -(-count // 4)
+        words = philox(self.seed, self.counter, blocks, self.stream)
+        self.counter = (self.counter + blocks) % 2**64
+        return words[:count]
+
+    def bits64(self, count: int) -> Array:
+        """Return `count` random uint64 words."""
+        words = self.bits(2 * count).astype(np.uint64)
+        return (words[1::2] << _HALF) | words[::2]
+
+    def uniform(
+        self, shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike = np.float32
+    ) -> Array:
+        """Return numbers in [low, high): 24 random bits in float32, 53 in float64."""
+        count = math.prod(shape)
+        if np.dtype(dtype) == np.float64:
+            unit = (self.bits64(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        else:
+            unit = (self.bits(count) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+        scaled = unit * (high - low) + low
+        # Rounding may reach `high` itself, which the half-open interval excludes.
+        return np.minimum(scaled, np.nextafter(scaled.dtype.type(high), scaled.dtype.type(low))).reshape(
+            shape
+        )
+
+    def normal(
+        self, shape: Sequence[int], mean: float = 0.0, std: float = 1.0, dtype: npt.DTypeLike = np.float32
+    ) -> Array:
+        """Return normal numbers by the Box-Muller transform of two uniform ones."""
+        count = math.prod(shape)
+        pairs = -(-count // 2)
+        unit = (self.bits64(2 * pairs) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        radius, angle = np.sqrt(-2.0 * np.log1p(-unit[:pairs])), 2.0 * np.pi * unit[pairs:]
+        normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+        return (normal * std + mean).astype(dtype).reshape(shape)
+
+    def integers(self, low: int, high: int, shape: Sequence[int]) -> Array:
+        """Return int64 numbers in [low, high) by scaling 64 random bits (bias below 2**-32)."""
+        if not low < high or high - low > 2**32:
+            raise ArgumentError(f"random integers: need low < high at most 2**32 apart, got [{low}, {high})")
+        upper = self.bits64(math.prod(shape)) >> _HALF
+        return (((upper * np.uint64(high - low)) >> _HALF).astype(np.int64) + low).reshape(shape)
+
+    def permutation(self, count: int) -> Array:
+        """Return the numbers 0 .. count-1 in random order (int64): the stable order of random keys."""
+        return np.argsort(self.bits64(count), kind="stable")

@@ -1,0 +1,321 @@
+"""Tensor: a value, its gradient, and where it came from.
+
+A tensor that an op made while recording keeps the op, its inputs and parameters: following
+`inputs` back from a result is walking its computational graph. Operators and methods are looked up
+by name in the registry when called, so this module knows no op.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.core.mode import Scope, mode
+from chainrule.core.registry import named
+from chainrule.core.spec import Array, Shape, is_float, known_dtype
+from chainrule.errors import DTypeError, GraphError, ShapeError
+
+# One clock orders results and changes in place: a result older than a change of its input is stale.
+tick = itertools.count(1).__next__
+
+
+def operator(name: str, reflected: bool = False) -> Callable[..., Any]:
+    """Return a method that calls the op or function registered as `name`."""
+    if reflected:
+
+        def method(self: Tensor, other: Any) -> Any:
+            return named(name)(other, self)
+    else:
+
+        def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+            return named(name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"Same as `chainrule.{name}` with this tensor first."
+    return method
+
+
+def in_place(name: str) -> Callable[[Tensor, Any], Tensor]:
+    """Return an operator such as `+=`, which writes the result of op `name` into the tensor."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        self.refuse_change(f"in-place {name}")
+        self.assign(named(name)(self.detach(), other))
+        return self
+
+    return method
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was made.
+
+    `data` is shared with the array given; `cr.tensor` copies. `requires_grad` asks for a gradient,
+    which `backward()` on a result puts into `grad`.
+    """
+
+    __slots__ = (
+        "__weakref__", "_data", "grad", "inputs", "mutated", "name", "op", "params", "requires_grad",
+        "scope", "serial",
+    )  # fmt: skip
+
+    _data: Array
+    grad: Tensor | None
+    op: Any
+    inputs: tuple[Any, ...]
+    params: dict[str, Any]
+    scope: Scope | None
+
+    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+        array = to_array(data)
+        if requires_grad and not is_float(array.dtype):
+            raise DTypeError(
+                f"tensor: only floating-point tensors can require gradients, got {array.dtype}",
+                hint="give floats, such as 2.0, or dtype=cr.float32",
+            )
+        self._data = array
+        self.requires_grad = requires_grad
+        self.name = name
+        self.grad, self.op, self.scope = None, None, None
+        self.inputs, self.params = (), {}
+        self.serial, self.mutated = tick(), 0
+
+    # ---- what it holds -------------------------------------------------------------------------
+    @property
+    def data(self) -> Array:
+        """The values, as the NumPy array itself (no copy)."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = to_array(value)
+        if self.op is not None:
+            raise GraphError(
+                f"data: the value of {describe(self)} was computed and cannot be assigned",
+                hint="assign to a leaf, or use .detach() for a copy that stands alone",
+            )
+        self._data, self.mutated = array, tick()
+
+    @property
+    def shape(self) -> Shape:
+        """The size along each axis."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype of the values."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return self._data.size
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor was given rather than computed by a recorded op."""
+        return self.op is None
+
+    @property
+    def T(self) -> Tensor:
+        """The tensor with its axes reversed."""
+        return named("transpose")(self)
+
+    def numpy(self) -> Array:
+        """Return the values as a NumPy array (shared, no copy)."""
+        return self._data
+
+    def item(self) -> Any:
+        """Return the only value as a Python number; ShapeError when there are several."""
+        if self._data.size != 1:
+            raise ShapeError(f"item: the tensor holds {self._data.size} values, shape {self.shape}, not one")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Return the values as nested Python lists."""
+        return self._data.tolist()
+
+    def detach(self) -> Tensor:
+        """Return a tensor with the same values (shared) and no history."""
+        return Tensor(self._data)
+
+    def backward(self, gradient: Any = None) -> None:
+        """Put d(this)/d(x) into `x.grad` of every tensor this one was computed from.
+
+        `gradient` is the upstream gradient, of this tensor's shape; a single value needs none.
+        Leaves add up over calls, as in PyTorch. Raises GraphError when nothing was recorded.
+        """
+        named("backward")(self, gradient)
+
+    # ---- changing it in place ------------------------------------------------------------------
+    def assign(self, value: Any) -> None:
+        """Write `value` into the tensor's own array (same shape; converted to its dtype)."""
+        array = value._data if isinstance(value, Tensor) else np.asarray(value)
+        if array.shape != self._data.shape and array.shape != ():
+            raise ShapeError(f"assign: value has shape {array.shape} but {describe(self)} has {self.shape}")
+        np.copyto(self._data, array, casting="same_kind")
+        self.mutated = tick()
+
+    def refuse_change(self, what: str) -> None:
+        """Raise unless the values may be changed in place without corrupting a graph."""
+        if self.op is not None or (self.requires_grad and mode.recording):
+            raise GraphError(
+                f"{what}: would change {describe(self)} behind the graph's back",
+                hint="compute a new tensor (x = x + 1), or change a leaf inside `with cr.no_grad():`",
+            )
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.refuse_change("assignment to a part of a tensor")
+        plain = value._data if isinstance(value, Tensor) else value
+        self._data[plain_index(key)] = plain
+        self.mutated = tick()
+
+    # ---- Python's own protocols ----------------------------------------------------------------
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise DTypeError("len: a 0-d tensor has no length")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            raise DTypeError("iteration: a 0-d tensor holds one value, use .item()")
+        return (self[i] for i in range(len(self._data)))
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return self._data.__index__()
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
+
+    def __format__(self, form: str) -> str:
+        return format(self.item(), form) if form else str(self)
+
+    __hash__ = object.__hash__
+
+    def __copy__(self) -> Tensor:
+        return Tensor(self._data, self.requires_grad, self.name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self.op is not None:
+            raise GraphError("deepcopy: only leaves can be copied deeply", hint="use .detach() first")
+        made = memo[id(self)] = self.__class__.__new__(self.__class__)
+        Tensor.__init__(made, self._data.copy(), self.requires_grad, self.name)
+        return made
+
+    def __repr__(self) -> str:
+        body = np.array2string(self._data, separator=", ", prefix="tensor(")
+        parts = [body]
+        if self._data.dtype not in (np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.bool_)):
+            parts.append(f"dtype={self._data.dtype}")
+        if self.name is not None:
+            parts.append(f"name={self.name!r}")
+        if self.op is not None:
+            parts.append(f"op={self.op.name}")
+        elif self.requires_grad:
+            parts.append("requires_grad=True")
+        return f"tensor({', '.join(parts)})"
+
+    # ---- NumPy's protocols ---------------------------------------------------------------------
+    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> Array:
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return named("numpy_ufunc")(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
+        return named("numpy_function")(function, args, kwargs)
+
+    # ---- operators and methods, by the name of their op ----------------------------------------
+    __add__, __radd__ = operator("add"), operator("add", True)
+    __sub__, __rsub__ = operator("subtract"), operator("subtract", True)
+    __mul__, __rmul__ = operator("multiply"), operator("multiply", True)
+    __truediv__, __rtruediv__ = operator("divide"), operator("divide", True)
+    __floordiv__, __rfloordiv__ = operator("floor_divide"), operator("floor_divide", True)
+    __mod__, __rmod__ = operator("remainder"), operator("remainder", True)
+    __pow__, __rpow__ = operator("power"), operator("power", True)
+    __matmul__, __rmatmul__ = operator("matmul"), operator("matmul", True)
+    __and__, __rand__ = operator("bitwise_and"), operator("bitwise_and", True)
+    __or__, __ror__ = operator("bitwise_or"), operator("bitwise_or", True)
+    __xor__, __rxor__ = operator("bitwise_xor"), operator("bitwise_xor", True)
+    __iadd__, __isub__ = in_place("add"), in_place("subtract")
+    __imul__, __itruediv__ = in_place("multiply"), in_place("divide")
+    __neg__, __abs__, __invert__ = operator("negative"), operator("abs"), operator("invert")
+    __pos__ = operator("positive")
+    __lt__, __le__ = operator("less"), operator("less_equal")
+    __gt__, __ge__ = operator("greater"), operator("greater_equal")
+    __eq__, __ne__ = operator("equal"), operator("not_equal")  # pyright: ignore[reportAssignmentType]
+    __getitem__ = operator("getitem")
+    sum, prod, max, min = operator("sum"), operator("prod"), operator("max"), operator("min")
+    mean, var, std = operator("mean"), operator("var"), operator("std")
+    any, all = operator("any"), operator("all")
+    argmax, argmin, cumsum = operator("argmax"), operator("argmin"), operator("cumsum")
+    clip, round, dot = operator("clip"), operator("round"), operator("dot")
+    squeeze, swapaxes = operator("squeeze"), operator("swapaxes")
+    flatten, ravel = operator("ravel"), operator("ravel")
+    repeat, take, astype = operator("repeat"), operator("take"), operator("astype")
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the values in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
+        return named("reshape")(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Permute the axes: `x.transpose(1, 0)`, `x.transpose((1, 0))`, or reverse them."""
+        return named("transpose")(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+
+def plain_index(key: Any) -> Any:
+    """Return an index with the tensors in it replaced by their arrays."""
+    if isinstance(key, tuple):
+        return tuple(each._data if isinstance(each, Tensor) else each for each in key)
+    return key._data if isinstance(key, Tensor) else key
+
+
+def to_array(data: Any) -> Array:
+    """Return `data` as an array; Python floats become float32, arrays keep their dtype."""
+    if isinstance(data, np.ndarray):
+        array = data
+    elif isinstance(data, Tensor):
+        return data._data
+    else:
+        if isinstance(data, (list, tuple)) and any(isinstance(each, Tensor) for each in data):
+            data = [each._data if isinstance(each, Tensor) else each for each in data]
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ShapeError(f"tensor: the nested lists are not rectangular ({error})") from error
+        if array.dtype == np.float64 and not _holds_numpy(data):
+            array = array.astype(np.float32)
+    known_dtype(array.dtype)
+    return array
+
+
+def _holds_numpy(data: Any) -> bool:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return hasattr(data, "dtype")
+
+
+def describe(tensor: Tensor) -> str:
+    """Return a tensor's name, or where it came from, for messages."""
+    path = tensor.scope.module_path() if tensor.scope else ""
+    if tensor.op is not None:
+        made = f"the result of {tensor.op.name}" + (f" in '{path}'" if path else "")
+        return f"'{tensor.name}' ({made})" if tensor.name else made
+    return f"'{tensor.name}'" if tensor.name else f"a {tensor._data.dtype} leaf of shape {tensor.shape}"

@@ -1,0 +1,113 @@
+"""New tensors: from data, or filled with a rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.core.registry import public
+from chainrule.core.spec import known_dtype, known_shape
+from chainrule.core.tensor import Tensor, to_array
+from chainrule.errors import GraphError
+
+DType = npt.DTypeLike
+
+
+@public
+def tensor(
+    data: Any, dtype: DType | None = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
+    """Return a tensor with a copy of `data`: numbers, nested lists, an array or a tensor.
+
+    Python floats become float32 unless `dtype` says otherwise; arrays keep their dtype.
+
+    >>> tensor([[1.0, 2.0]], requires_grad=True)
+    tensor([[1., 2.]], requires_grad=True)
+    """
+    if _tracked(data):
+        raise GraphError(
+            "tensor: copying a tensor that has a gradient would cut the graph",
+            hint="use cr.stack([...]) for several, x.detach() for a copy without history",
+        )
+    array = np.array(data, known_dtype(dtype)) if dtype is not None and np.ndim(data) == 0 else to_array(data)
+    array = np.array(array, known_dtype(dtype) if dtype is not None else None)
+    return Tensor(array, requires_grad, name)
+
+
+def _tracked(data: Any) -> bool:
+    if isinstance(data, (list, tuple)):
+        items: Any = data
+        return any(_tracked(each) for each in items)
+    return isinstance(data, Tensor) and data.op is not None
+
+
+def _made(array: Any, requires_grad: bool, name: str | None) -> Tensor:
+    return Tensor(array, requires_grad, name)
+
+
+@public
+def full(
+    shape: Any,
+    fill_value: Any,
+    dtype: DType | None = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """Return a tensor of `shape` filled with one value."""
+    value = to_array(fill_value)
+    found = known_dtype(value.dtype if dtype is None else dtype)
+    return _made(np.full(known_shape(shape, "full"), value, found), requires_grad, name)
+
+
+@public
+def zeros(
+    shape: Any, dtype: DType = np.float32, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
+    """Return a tensor of zeros.
+
+    >>> zeros((2, 2)).tolist()
+    [[0.0, 0.0], [0.0, 0.0]]
+    """
+    return _made(np.zeros(known_shape(shape, "zeros"), known_dtype(dtype)), requires_grad, name)
+
+
+@public
+def ones(
+    shape: Any, dtype: DType = np.float32, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
+    """Return a tensor of ones."""
+    return _made(np.ones(known_shape(shape, "ones"), known_dtype(dtype)), requires_grad, name)
+
+
+@public
+def eye(N: int, M: int | None = None, k: int = 0, dtype: DType = np.float32) -> Tensor:
+    """Return a matrix with ones on the k-th diagonal."""
+    return Tensor(np.eye(N, M, k, known_dtype(dtype)))
+
+
+@public
+def arange(start: float, stop: float | None = None, step: float = 1, dtype: DType | None = None) -> Tensor:
+    """Return evenly spaced numbers from `start` up to, not including, `stop`.
+
+    Integers give int64, floats float32.
+    """
+    first, last = (0, start) if stop is None else (start, stop)
+    return Tensor(_default(np.arange(first, last, step, dtype), dtype, first, last, step))
+
+
+@public
+def linspace(
+    start: float, stop: float, num: int = 50, endpoint: bool = True, dtype: DType | None = None
+) -> Tensor:
+    """Return `num` evenly spaced numbers from `start` to `stop`."""
+    return Tensor(_default(np.linspace(start, stop, num, endpoint, dtype=dtype), dtype, start, stop))
+
+
+def _default(array: Any, dtype: DType | None, *given: Any) -> Any:
+    """Python floats make float32, as everywhere; NumPy's own scalars keep their dtype."""
+    numpy_scalars = any(isinstance(each, np.generic) for each in given)
+    if dtype is None and array.dtype == np.float64 and not numpy_scalars:
+        return array.astype(np.float32)
+    return array

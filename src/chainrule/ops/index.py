@@ -1,0 +1,173 @@
+"""Indexing: NumPy's whole `x[...]`, split into slices (a movement) and lookups by integer arrays."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.families import movement, opaque
+from chainrule.core.families.movement import Index, IndexMap, Source
+from chainrule.core.registry import public
+from chainrule.core.sample import Integers, sample
+from chainrule.core.spec import Array, Shape, Spec, normalize_axis
+from chainrule.core.tensor import Tensor, plain_index, to_array
+from chainrule.errors import DTypeError, IndexRangeError
+from chainrule.ops.shape import ravel
+
+
+@movement(
+    view=lambda x, *, key: x[key],
+    samples=[
+        sample((5, 4), key=(slice(1, None, 2),)),
+        sample((5, 4), key=(slice(None, None, -2), None, -1)),
+        sample((5, 4), key=(Ellipsis, slice(3, 0, -1))),
+        sample((3, 4, 2), key=(1, ..., None, 0)),
+        sample((5,), key=(slice(4, 2),)),
+        sample((), key=()),
+    ],
+)
+def sliced(x: Source, *, key: tuple[Any, ...] = ()) -> IndexMap:
+    """The part of a tensor that slices, integers, None and ... select."""
+    named = len([each for each in key if each is not None and each is not Ellipsis])
+    if Ellipsis in key:
+        at = key.index(Ellipsis)
+        key = key[:at] + (slice(None),) * (x.ndim - named) + key[at + 1 :]
+    else:
+        key = key + (slice(None),) * (x.ndim - named)
+    shape: list[int] = []
+    indices: list[Index] = []
+    for each in key:
+        if each is None:
+            shape.append(1)
+        elif isinstance(each, slice):
+            start, stop, step = each.indices(x.shape[len(indices)])
+            indices.append(Index(start, ((len(shape), step),)))
+            shape.append(len(range(start, stop, step)))
+        else:
+            indices.append(Index(normalize_axis(each, x.shape[len(indices)], "sliced(x)")))
+    return x.at(indices, tuple(shape))
+
+
+def _rebuilt(key: tuple[Any, ...], indices: tuple[Array, ...]) -> tuple[Any, ...]:
+    """Put the index arrays back where the key holds their numbers."""
+    return tuple(indices[each.place] if isinstance(each, Slot) else each for each in key)
+
+
+class Slot:
+    """The place of an index array in a key."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+    def __repr__(self) -> str:
+        return f"index[{self.place}]"
+
+
+def _picked_spec(x: Spec, *indices: Spec, key: tuple[Any, ...]) -> Spec:
+    zeros = tuple(np.zeros(each.shape, np.int64) for each in indices)
+    probe = np.broadcast_to(np.zeros((), np.bool_), tuple(max(size, 1) for size in x.shape))
+    shape = probe[_rebuilt(key, zeros)].shape
+    return Spec(shape, x.dtype)
+
+
+@opaque(
+    spec=_picked_spec,
+    gradient=lambda g, node, x, *indices, key: (
+        placed(g, *indices, shape=x.shape, key=key),
+        *[None for _ in indices],
+    ),
+    samples=[
+        sample((5, 4), Integers((3,), 0, 5), key=(Slot(0),)),
+        sample((5, 4), Integers((2, 3), -5, 5), Integers((3,), 0, 4), key=(Slot(0), Slot(1))),
+        sample((5, 4, 3), Integers((2,), 0, 5), key=(Slot(0), None, slice(1, None), 0)),
+        sample((5, 4), Integers((0,), 0, 5), key=(slice(None), Slot(0))),
+    ],
+)
+def picked(*x: Array, key: tuple[Any, ...] = ()) -> Array:
+    """The items of x[0] at integer arrays x[1:]; an item may be picked several times."""
+    return x[0][_rebuilt(key, x[1:])]
+
+
+@opaque(
+    spec=lambda g, *indices, shape, key: Spec(shape, g.dtype),
+    gradient=lambda g, node, x, *indices, shape, key: (
+        picked(g, *indices, key=key),
+        *[None for _ in indices],
+    ),
+    samples=[sample((3, 4), Integers((3,), 0, 5), shape=(5, 4), key=(Slot(0),))],
+)
+def placed(*g: Array, shape: Shape = (), key: tuple[Any, ...] = ()) -> Array:
+    """Zeros of `shape` with g[0] added at integer arrays g[1:]: the transpose of picking."""
+    out = np.zeros(shape, g[0].dtype)
+    np.add.at(out, _rebuilt(key, g[1:]), g[0])
+    return out
+
+
+@public
+def getitem(x: Any, key: Any) -> Tensor:
+    """NumPy's `x[key]`: slices, integers, None, ..., integer arrays and boolean masks."""
+    tensor = x if isinstance(x, Tensor) else Tensor(x)
+    parts = plain_index(key)
+    parts = parts if isinstance(parts, tuple) else (parts,)
+    if all(
+        each is None or each is Ellipsis or isinstance(each, (slice, int, np.integer)) for each in parts
+    ) and not any(isinstance(each, bool) for each in parts):
+        return sliced(tensor, key=_checked(parts, tensor.shape))
+    arrays: list[Array] = []
+    slots: list[Any] = []
+    for part in parts:
+        if part is None or part is Ellipsis or isinstance(part, slice):
+            slots.append(part)
+            continue
+        array = _index_array(part)
+        for each in array.nonzero() if array.dtype == np.bool_ and array.ndim else (array,):
+            slots.append(Slot(len(arrays)))
+            arrays.append(each)
+        if array.dtype == np.bool_:
+            _check_mask(array, tensor.shape, slots)
+    return picked(tensor, *arrays, key=tuple(slots))
+
+
+def _checked(parts: tuple[Any, ...], shape: Shape) -> tuple[Any, ...]:
+    """Return the key with plain integers, or raise naming the axis that is out of bounds."""
+    given = sum(each is not None and each is not Ellipsis for each in parts)
+    if given > len(shape):
+        raise IndexRangeError(f"index: {given} indices for a tensor of {len(shape)} axes, shape {shape}")
+    axis = 0
+    for each in parts:
+        if each is Ellipsis:
+            axis += len(shape) - given
+        elif each is not None:
+            if not isinstance(each, slice) and not -shape[axis] <= each < shape[axis]:
+                raise IndexRangeError(f"index: {each} is out of bounds for axis {axis} of size {shape[axis]}")
+            axis += 1
+    return tuple(operator.index(each) if isinstance(each, np.integer) else each for each in parts)
+
+
+def _index_array(part: Any) -> Array:
+    array = np.asarray(part) if not isinstance(part, list) or part else np.empty(0, np.int64)
+    if array.dtype.kind not in "iub":
+        raise DTypeError(
+            f"index: {array.dtype} is no index; use slices, integers, None, ..., integer or bool arrays"
+        )
+    return array
+
+
+def _check_mask(mask: Array, shape: Shape, slots: list[Any]) -> None:
+    axis = sum(each is not None for each in slots) - mask.ndim
+    if Ellipsis not in slots and mask.shape != shape[axis : axis + mask.ndim]:
+        raise IndexRangeError(
+            f"index: a mask of shape {mask.shape} does not fit axes {axis} to {axis + mask.ndim - 1} of {shape}"
+        )
+
+
+@public
+def take(a: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """The items at integer `indices` along `axis` (of the flattened tensor for None)."""
+    tensor = a if isinstance(a, Tensor) else Tensor(a)
+    if axis is None:
+        return getitem(ravel(tensor), (to_array(indices),))
+    along = normalize_axis(axis, tensor.ndim, "take(x)")
+    return getitem(tensor, (*(slice(None),) * along, to_array(indices)))

@@ -1,0 +1,198 @@
+"""Reductions over axes: sums, extremes, and the statistics made of them."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from chainrule import scalar
+from chainrule.core.families import composite, opaque, reduction
+from chainrule.core.sample import sample, wrong
+from chainrule.core.spec import Array, Axes, Spec, normalize_axes
+from chainrule.core.tensor import Tensor
+from chainrule.errors import ArgumentError
+from chainrule.ops.arithmetic import add, divide, multiply, square, subtract
+from chainrule.ops.compare import isfinite, where
+from chainrule.ops.elementary import exp, log, sqrt
+from chainrule.scalar import Expr
+
+
+@reduction(identity=0)
+def sum(total: Expr, x: Expr, *, axis: Axes = None, keepdims: bool = False) -> Expr:
+    """Sum over `axis`; every item gets the upstream gradient."""
+    return total + x
+
+
+@opaque(
+    spec=lambda x, y, *, axes: Spec(x.shape, np.dtype(np.bool_)),
+    reason="says where the extreme is, which is flat",
+    samples=[sample((2, 3), (1, 1), axes=(0, 1)), sample((2, 3), (2, 1), axes=(1,))],
+)
+def first_match(x: Array, y: Array, *, axes: tuple[int, ...] = ()) -> Array:
+    """Mark, in every fold over `axes`, the first item of `x` that equals `y` (or is NaN with it)."""
+    hits = (x == y) | ((x != x) & (y != y))
+    rest = [axis for axis in range(x.ndim) if axis not in axes]
+    order = [*rest, *axes]
+    rows = hits.transpose(order).reshape([x.shape[axis] for axis in rest] + [-1] if x.size else [0, 1])
+    mask = np.zeros(rows.shape, np.bool_)
+    if x.size:
+        np.put_along_axis(mask, rows.argmax(axis=-1)[..., None], True, axis=-1)
+    return mask.reshape([x.shape[axis] for axis in order]).transpose(np.argsort(order))
+
+
+def _route(g: Tensor, x: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return where(first_match(x, y.detach(), axes=axes), g, 0.0)
+
+
+@reduction(gradient=_route)
+def max(total: Expr, x: Expr, *, axis: Axes = None, keepdims: bool = False) -> Expr:
+    """Largest item over `axis`; routes the gradient to it (to the first in a tie)."""
+    return scalar.maximum(total, x)
+
+
+@reduction(gradient=_route)
+def min(total: Expr, x: Expr, *, axis: Axes = None, keepdims: bool = False) -> Expr:
+    """Smallest item over `axis`; routes the gradient to it (to the first in a tie)."""
+    return scalar.minimum(total, x)
+
+
+@reduction(identity=True)
+def all(total: Expr, x: Expr, *, axis: Axes = None, keepdims: bool = False) -> Expr:
+    """Whether every item over `axis` is true (not 0)."""
+    return scalar.logical_and(total, x)
+
+
+@reduction(identity=False)
+def any(total: Expr, x: Expr, *, axis: Axes = None, keepdims: bool = False) -> Expr:
+    """Whether some item over `axis` is true (not 0)."""
+    return scalar.logical_or(total, x)
+
+
+_STATISTICS = [
+    sample((2, 3)),
+    sample((2, 3, 4), axis=1, keepdims=True),
+    sample((2, 3, 4), axis=(0, -1)),
+    sample((3,)),
+]
+
+
+@composite(samples=[*_STATISTICS, sample((), axis=None), sample((1, 2), axis=0), sample((3, 0), axis=1)])
+def prod(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Product over `axis`, by multiplying halves, so that the gradient is right where items are 0."""
+    axes = normalize_axes(axis, x.ndim, "prod(x)")
+    rest = [i for i in range(x.ndim) if i not in axes]
+    kept = tuple(1 if i in axes else x.shape[i] for i in range(x.ndim))
+    items = x.transpose([*rest, *axes]).reshape((*(x.shape[i] for i in rest), _count(x, axes)))
+    if x.dtype.kind in "ib" and x.dtype.itemsize < 8:
+        items = items.astype(np.int64)
+    while items.shape[-1] > 1:
+        half = items.shape[-1] // 2
+        odd = items[..., 2 * half :]
+        items = multiply(items[..., :half], items[..., half : 2 * half])
+        if odd.shape[-1]:
+            items = multiply(items, where(np.arange(half) == 0, odd, np.ones((), x.dtype)))
+    if items.shape[-1] == 0:
+        return Tensor(np.ones(kept if keepdims else tuple(x.shape[i] for i in rest), items.dtype))
+    return items.reshape(kept if keepdims else tuple(x.shape[i] for i in rest))
+
+
+@composite(samples=[*_STATISTICS, sample(())])
+def mean(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Arithmetic mean over `axis`."""
+    count = _count(x, normalize_axes(axis, x.ndim, "mean(x)"))
+    return divide(sum(x, axis=axis, keepdims=keepdims), count)
+
+
+@composite(
+    samples=[*_STATISTICS, sample((4, 3), axis=0, ddof=1)],
+    wrong=[wrong("var(x): ddof must be a number of at least 0, got -1", (3,), ddof=-1)],
+)
+def var(x: Tensor, *, axis: Axes = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    """Mean squared distance from the mean over `axis`, divided by (count - ddof)."""
+    if not ddof >= 0:
+        raise ArgumentError(f"var(x): ddof must be a number of at least 0, got {ddof}")
+    count = _count(x, normalize_axes(axis, x.ndim, "var(x)"))
+    centred = subtract(x, mean(x, axis=axis, keepdims=True))
+    free = count - ddof
+    return divide(sum(square(centred), axis=axis, keepdims=keepdims), free if free > 0 else np.nan)
+
+
+@composite(samples=[*_STATISTICS, sample((4, 3), axis=0, ddof=1)])
+def std(x: Tensor, *, axis: Axes = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    """Square root of the variance over `axis`."""
+    return sqrt(var(x, axis=axis, ddof=ddof, keepdims=keepdims))
+
+
+def _logsumexp_gradient(g: Tensor, node: Tensor, x: Tensor, *, axis: Axes, keepdims: bool) -> tuple[Tensor]:
+    axes = normalize_axes(axis, x.ndim, "logsumexp(x)")
+    kept = tuple(1 if i in axes else size for i, size in enumerate(x.shape))
+    total = node.reshape(kept)
+    return (multiply(g.reshape(kept), exp(subtract(x, where(isfinite(total), total, 0.0)))),)
+
+
+@composite(
+    gradient=_logsumexp_gradient,
+    samples=[*_STATISTICS, sample(()), sample((0, 3), axis=1)],
+)
+def logsumexp(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """log(sum(exp(x))) over `axis`, without overflow."""
+    peak = max(x.detach(), axis=axis, keepdims=True)
+    peak = where(isfinite(peak), peak, 0.0)
+    with np.errstate(divide="ignore"):
+        total = add(log(sum(exp(subtract(x, peak)), axis=axis, keepdims=True)), peak)
+    if keepdims:
+        return total
+    axes = normalize_axes(axis, x.ndim, "logsumexp(x)")
+    return total.reshape(tuple(size for i, size in enumerate(x.shape) if i not in axes))
+
+
+def _place_spec(x: Spec, *, axis: int | None, keepdims: bool) -> Spec:
+    axes = normalize_axes(axis, len(x.shape), "argmax(x)")
+    kept = tuple(1 if i in axes else s for i, s in enumerate(x.shape))
+    shape = kept if keepdims else tuple(s for i, s in enumerate(x.shape) if i not in axes)
+    return Spec(shape, np.dtype(np.int64))
+
+
+_PLACES: builtins.list[Any] = [sample((2, 3)), sample((2, 3), axis=1), sample((2, 3), axis=-2, keepdims=True)]
+
+
+@opaque(spec=_place_spec, reason="a place is an integer", samples=_PLACES)
+def argmax(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Place of the largest item along `axis` (of the flattened tensor for None); the first in a tie."""
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@opaque(spec=_place_spec, reason="a place is an integer", samples=_PLACES)
+def argmin(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Place of the smallest item along `axis` (of the flattened tensor for None); the first in a tie."""
+    return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+def _cumsum_spec(x: Spec, *, axis: int | None) -> Spec:
+    normalize_axes(axis, len(x.shape), "cumsum(x)")
+    dtype = np.cumsum(np.empty(0, x.dtype)).dtype
+    return Spec((int(np.prod(x.shape)),) if axis is None else x.shape, dtype)
+
+
+def _cumsum_gradient(g: Tensor, node: Tensor, x: Tensor, *, axis: int | None) -> tuple[Tensor]:
+    along = 0 if axis is None else axis % x.ndim
+    backwards = (slice(None),) * along + (slice(None, None, -1),)
+    return (cumsum(g[backwards], axis=along)[backwards].reshape(x.shape),)
+
+
+@opaque(
+    spec=_cumsum_spec,
+    gradient=_cumsum_gradient,
+    reads=[False],
+    samples=[sample((2, 3)), sample((2, 3), axis=-1), sample((0,), axis=0)],
+    wrong=[wrong("cumsum(x): axis 1 is out of bounds for 1 dimension(s)", (3,), axis=1)],
+)
+def cumsum(x: Array, *, axis: int | None = None) -> Array:
+    """Running sum along `axis` (of the flattened tensor for None)."""
+    return np.cumsum(x, axis=axis)
+
+
+def _count(x: Tensor, axes: tuple[int, ...]) -> int:
+    return int(np.prod([x.shape[i] for i in axes], dtype=np.int64))
