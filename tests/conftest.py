@@ -1,0 +1,30 @@
+"""Fixtures for tests on real data: where the data sets lie, and CIFAR-10 in its official files.
+
+The data are no part of the project. Where they are missing the tests are skipped, unless
+CHAINRULE_REQUIRE_SHARED_DATA is set, as it is where a skipped test would hide a fault.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        missing = pytest.fail if os.environ.get("CHAINRULE_REQUIRE_SHARED_DATA") else pytest.skip
+        missing(f"the folder {folder} with the real data sets is missing")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cifar10_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cifar10") / "cifar-10-batches-py"
+    subprocess.run([sys.executable, shared_data / "cifar10" / "unpack.py", folder], check=True, stdout=subprocess.DEVNULL)
+    return folder
