@@ -53,7 +53,7 @@ def _arrays(path: Path) -> dict[str, Array]:
         raise DataError(
             f"{path.name}: not an archive of plain arrays",
             got=str(error).partition("\n")[0],
-            hint="arrays of Python objects are not read: save numbers, or words as np.array(words, dtype=str)",
+            hint="arrays of Python objects are not read: save words as np.array(words, dtype=str)",
         ) from error
 
 

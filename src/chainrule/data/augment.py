@@ -27,6 +27,7 @@ class RandomCrop:
         self.padding, self.fill = padding, fill
 
     def __call__(self, x: Array, stream: Stream) -> Array:
+        """Return the images shifted."""
         n, channels, height, width = _images("RandomCrop", x)
         side = self.padding
         padded = np.full((n, channels, height + 2 * side, width + 2 * side), self.fill, x.dtype)
@@ -51,6 +52,7 @@ class HorizontalFlip:
         self.p = p
 
     def __call__(self, x: Array, stream: Stream) -> Array:
+        """Return the images, some of them mirrored."""
         n, *_ = _images("HorizontalFlip", x)
         mirrored = stream.uniform((n, 1, 1, 1)) < self.p
         return np.where(mirrored, x[..., ::-1], x)
@@ -71,6 +73,7 @@ class Cutout:
         self.size, self.fill = size, fill
 
     def __call__(self, x: Array, stream: Stream) -> Array:
+        """Return the images with a square hidden in each."""
         n, _, height, width = _images("Cutout", x)
         rows = self._covered(stream.integers(0, height, (n, 1)), height)
         columns = self._covered(stream.integers(0, width, (n, 1)), width)

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from chainrule.data.dataset import Dataset, Skipped
+from chainrule.data.dataset import Array, Dataset, Skipped
 from chainrule.data.pixels import (
     SUFFIXES,
     Channels,
@@ -80,17 +80,18 @@ def read_image_folder(
     if bad_images not in ("error", "skip"):
         raise ArgumentError(f'bad_images: must be "error" or "skip", got {bad_images!r}')
     folders, notes = _split_folders(root)
-    classes = tuple(folder.name for folder in _subfolders(folders["train"]))
+    classes = _classes(folders["train"])
     reading = _Reading(bad_images)
     surveys = {name: _survey(folder, classes, reading) for name, folder in folders.items()}
     headers = [sample.header for samples in surveys.values() for sample in samples]
     wanted = wanted or _own_size(headers)
     channels = channels or ("grey" if all(header.grey for header in headers) else "rgb")
-    parts = {name: _decoded(samples, classes, wanted, channels, reading) for name, samples in surveys.items()}
-    _check_found(folders, parts, classes)
-    return Source(
-        root.name, **{k: v for k, v in parts.items() if v}, skipped=tuple(reading.skipped), notes=notes
-    )  # pyright: ignore[reportArgumentType]
+    parts = {}
+    for name, samples in surveys.items():
+        x, y = _decoded(samples, wanted, channels, reading)
+        _check_found(folders[name], y, classes if name == "train" else ())
+        parts[name] = Dataset(x, y, classes)
+    return Source(root.name, **parts, skipped=tuple(reading.skipped), notes=notes)
 
 
 def _split_folders(root: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
@@ -102,8 +103,8 @@ def _split_folders(root: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
     splits: dict[str, Path] = {}
     for folder in subfolders:
         name = _SPLITS.get(folder.name.lower())
-        # A class may be called "train" too: a split holds folders of its own and no pictures.
-        if name is None or any(_images(folder)) or not _subfolders(folder):
+        # A class may be called "train" too; a split is told by the folders that it holds.
+        if name is None or not _subfolders(folder):
             continue
         if name in splits:
             raise DataError(
@@ -142,8 +143,9 @@ def _survey(folder: Path, classes: tuple[str, ...], reading: _Reading) -> list[_
 
 
 def _decoded(
-    samples: list[_Sample], classes: tuple[str, ...], size: Size, channels: Channels, reading: _Reading
-) -> Dataset | None:
+    samples: list[_Sample], size: Size, channels: Channels, reading: _Reading
+) -> tuple[Array, Array]:
+    """Return the pixels and labels of the pictures that can be decoded."""
     x = np.empty((len(samples), 1 if channels == "grey" else 3, *size), np.uint8)
     labels: list[int] = []
     for sample in samples:
@@ -152,27 +154,33 @@ def _decoded(
             labels.append(sample.label)
         except DataError as error:
             reading.refuse(sample.path, error)
-    return Dataset(x[: len(labels)], np.array(labels, np.int64), classes) if labels else None
+    return x[: len(labels)], np.array(labels, np.int64)
 
 
-def _check_found(
-    folders: dict[str, Path], parts: dict[str, Dataset | None], classes: tuple[str, ...]
-) -> None:
-    for name, folder in folders.items():
-        if parts[name] is None:
-            raise DataError(f"{folder.name}: no readable images in its folders", got=str(folder))
-    train = parts["train"]
-    assert train is not None
-    present = np.unique(train.y)
-    for label, name in enumerate(classes):
-        if label not in present:
-            folder = folders["train"] / name
-            inner = "; images must lie in it directly, not deeper" if _subfolders(folder) else ""
-            raise DataError(
-                f"{folder.parent.name}/{name}: no readable images for the class {name!r}{inner}",
-                got=str(folder),
-                hint="remove the folder if it is no class",
-            )
+def _classes(train: Path) -> tuple[str, ...]:
+    classes = tuple(folder.name for folder in _subfolders(train))
+    if len(classes) > 1 and not all(name.lower() in _SPLITS for name in classes):
+        return classes
+    if len(classes) > 1 or any(name.lower() in _SPLITS for name in classes):
+        problem = f"the images in {' and '.join(classes)} are not sorted into folders for their classes"
+    else:
+        problem = f"there is only one class folder, {', '.join(classes)}, so there is nothing to tell apart"
+    raise DataError(f"{train.name}: {problem}", got=str(train), hint=f"expected {LAYOUT}")
+
+
+def _check_found(folder: Path, y: Array, needed: tuple[str, ...]) -> None:
+    if not len(y):
+        raise DataError(
+            f"{folder.name}: no readable images in its folders", got=str(folder), hint=f"expected {LAYOUT}"
+        )
+    for label in np.setdiff1d(np.arange(len(needed)), y):
+        name = needed[label]
+        inner = "; images must lie in it directly, not deeper" if _subfolders(folder / name) else ""
+        raise DataError(
+            f"{folder.name}/{name}: no readable images for the class {name!r}{inner}",
+            got=str(folder / name),
+            hint="remove the folder if it is no class",
+        )
 
 
 def _own_size(headers: list[Header]) -> Size:

@@ -122,7 +122,7 @@ def _read(file: BinaryIO | gzip.GzipFile, path: Path, axes: int) -> Array:
 
 
 def _fill(file: BinaryIO | gzip.GzipFile, data: Array) -> int:
-    view, filled = memoryview(data), 0
+    view, filled = memoryview(data.data), 0
     while filled < len(view):
         count = file.readinto(view[filled : filled + 2**24])  # pyright: ignore[reportAttributeAccessIssue]
         if not count:

@@ -104,7 +104,7 @@ class Normalizer:
         x = np.asarray(x)
         if x.ndim < 2 or x.shape[1] != len(mean):
             raise ShapeError(
-                f"Normalizer.{operation}: axis 1 must be {len(mean)}, the channels or features it was fitted on",
+                f"Normalizer.{operation}: axis 1 must be {len(mean)} (channels or features), as when fitted",
                 got=_what(x),
             )
         # Small types are exact in float32; wider ones keep their digits until after the shift.

@@ -137,10 +137,11 @@ def _file_reader(path: Path) -> Reader:
 
 def _missing(text: str, path: Path) -> DataError:
     try:
-        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        listed = path.parent.iterdir() if path.parent.is_dir() else ()
+        beside = [each.name for each in listed if not each.name.startswith(".")]
     except OSError:
         beside = []
-    if len(path.parts) > 1 or path.suffix:
+    if path.name != text or path.suffix:
         found = nearest(path.name, beside) if path.parent.is_dir() else f"there is no folder {path.parent}"
         return DataError(f"load: nothing lies at the path {text!r}", hint=found)
     return DataError(

@@ -105,7 +105,7 @@ def _column(table: _Table, label: str | int | None) -> int:
     if isinstance(label, str):
         if names.count(label) != 1:
             raise DataError(
-                f"{table.path.name}: {'no' if label not in names else 'more than one'} column is called {label!r}",
+                f"{table.path.name}: {names.count(label) or 'no'} columns are called {label!r}",
                 hint=nearest(label, names),
             )
         return names.index(label)
@@ -124,7 +124,7 @@ def _values(table: _Table, column: int) -> Array:
         row = next(row for row, cell in enumerate(cells) if not _numeric(cell))
         raise DataError(
             f"{table.place(row, column)}: {str(cells[row])!r} is not a number",
-            hint="features must be numbers: encode words as numbers first, or give label= if this is the label",
+            hint="write words as numbers first, or give label= if this is the label",
         ) from error
     fits = np.abs(values) <= np.finfo(np.float32).max
     if not fits.all():
