@@ -26,5 +26,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def cifar10_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cifar10") / "cifar-10-batches-py"
-    subprocess.run([sys.executable, shared_data / "cifar10" / "unpack.py", folder], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, shared_data / "cifar10" / "unpack.py", folder], check=True, stdout=subprocess.DEVNULL
+    )
     return folder

@@ -108,7 +108,7 @@ class Batches:
 def _chain(transform: Transform | Sequence[Transform] | None) -> tuple[Transform, ...]:
     if transform is None:
         return ()
-    chain = (transform,) if callable(transform) else tuple(transform)
+    chain = tuple(transform) if isinstance(transform, Sequence) else (transform,)
     for step in chain:
         if not callable(step):
             raise ArgumentError(f"Batches: a transform must be callable (x, stream) -> x, got {step!r}")

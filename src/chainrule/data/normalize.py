@@ -40,14 +40,14 @@ class Normalizer:
             raise DataError(f"Normalizer.fit: needs numbers (n, channels or features, ...), got {_what(x)}")
         axes = (0, *range(2, x.ndim))
         count = x.size // x.shape[1]
-        mean = sum(part.sum(axes) for part in _chunks(x)) / count
-        centre = np.reshape(mean, _column(x))
+        # Sums of differences from one value are exactly 0 for a feature that does not vary.
+        first = x[0].reshape(x.shape[1], -1)[:, 0].astype(np.float64).reshape(_column(x))
+        centre = first + sum((part - first).sum(axes, keepdims=True) for part in _chunks(x)) / count
         variance = sum(np.square(part - centre).sum(axes) for part in _chunks(x)) / count
         if not np.isfinite(variance).all():
             raise DataError("Normalizer.fit: x has values that are not finite", got=_what(x))
         std = np.sqrt(variance)
-        noise = 4 * np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).eps * np.abs(mean)
-        self.mean, self.std = np.asarray(mean), np.where(std > noise, std, 1.0)
+        self.mean, self.std = centre.reshape(-1), np.where(std > np.finfo(np.float32).tiny, std, 1.0)
         return self
 
     def transform(self, x: Array) -> Array:

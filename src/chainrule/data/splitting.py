@@ -52,19 +52,20 @@ def divide(source: Source, validation: float, test: float, seed: int) -> Splits:
 def stratified(y: Array, fraction: float, stream: Stream) -> Array:
     """Return the sorted positions of about `fraction` of `y`, each label giving its share.
 
-    The shares are rounded by largest remainder, so that their sum is right as well; no label
-    gives its last sample. Float `y` are drawn from without regard to their values.
+    The shares are rounded by largest remainder, so that their sum is right as well, and at least
+    1; no label gives its last sample. Float `y` are drawn from without regard to their values.
     """
     labels = y if y.dtype.kind == "i" else np.zeros(len(y), np.int64)
     order = stream.permutation(len(y))
     kinds, counts = np.unique(labels, return_counts=True)
-    shares = _apportion(counts, max(1, round(fraction * len(y))), fraction)
+    shares = _shares(counts, fraction)
     chosen = [order[labels[order] == kind][:share] for kind, share in zip(kinds, shares, strict=True)]
     return np.sort(np.concatenate(chosen))
 
 
-def _apportion(counts: Array, total: int, fraction: float) -> Array:
+def _shares(counts: Array, fraction: float) -> Array:
     exact = np.minimum(counts * fraction, counts - 1)
+    total = max(1, round(exact.sum()))
     shares = np.floor(exact).astype(np.int64)
     for kind in np.argsort(shares - exact, kind="stable"):
         if shares.sum() < total and shares[kind] < counts[kind] - 1:
