@@ -74,12 +74,10 @@ def test_a_stratified_draw_is_fair_and_leaves_every_class_a_sample(counts, fract
     y = np.repeat(np.arange(len(counts)), counts)
     held = stratified(y, fraction, Stream(3))
     drawn = np.bincount(y[held], minlength=len(counts))
-    total = max(1, round(fraction * len(y)))
-    assert len(np.unique(held)) == len(held) == min(total, sum(count - 1 for count in counts))
-    for share, count in zip(drawn, counts, strict=True):
-        assert share < count
-    if all(fraction * count <= count - 1 for count in counts):
-        assert all(abs(share - fraction * count) < 1 for share, count in zip(drawn, counts, strict=True))
+    fair = [min(fraction * count, count - 1) for count in counts]
+    assert len(np.unique(held)) == len(held) == max(1, round(sum(fair)))
+    assert all(abs(share - exact) < 1 for share, exact in zip(drawn, fair, strict=True))
+    assert (drawn < counts).all()
 
 
 def _source(counts: tuple[int, ...], **parts: Dataset) -> Source:
