@@ -19,10 +19,10 @@ from types import ModuleType
 __all__ = [
     "ArgumentError",
     "ChainruleError",
+    "CheckError",
     "CheckpointError",
     "DTypeError",
     "DataError",
-    "GradientError",
     "GraphError",
     "IndexRangeError",
     "MissingDependencyError",
@@ -64,8 +64,8 @@ class DTypeError(ChainruleError, TypeError):
     """A value of a type that the operation does not take."""
 
 
-class GradientError(ChainruleError, AssertionError):
-    """A gradient that does not agree with the numerical one."""
+class CheckError(ChainruleError, AssertionError):
+    """A check that did not hold: a gradient that does not agree with the numerical one, say."""
 
 
 class GraphError(ChainruleError, RuntimeError):

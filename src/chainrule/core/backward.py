@@ -59,13 +59,18 @@ def sweep(
             mode.scope = node.scope
             for each, need, down in zip(node.inputs, needs, node.op.vjp(g, node, needs), strict=True):
                 if need and down is not None:
-                    if down._data.dtype != each._data.dtype:
-                        down = named("astype")(down, dtype=each._data.dtype)
-                    known = gradients.get(id(each))
-                    gradients[id(each)] = down if known is None else named("add")(known, down)
+                    _add(gradients, each, down)
     finally:
         mode.recording, mode.scope = before, scope
     return gradients
+
+
+def _add(gradients: dict[int, Tensor], x: Tensor, g: Tensor) -> None:
+    """Add one more gradient of `x`, in x's dtype: a value used several times sums them."""
+    if g._data.dtype != x._data.dtype:
+        g = named("astype")(g, dtype=x._data.dtype)
+    known = gradients.get(id(x))
+    gradients[id(x)] = g if known is None else named("add")(known, g)
 
 
 def _refuse_stale(node: Tensor, needs: Sequence[bool]) -> None:

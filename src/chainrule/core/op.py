@@ -21,13 +21,15 @@ from chainrule.core.tensor import Tensor, tick, to_array
 from chainrule.errors import ArgumentError, ChainruleError, DTypeError, IndexRangeError, ShapeError, nearest
 
 _new = Tensor.__new__
+_NO_PARAMETERS: dict[str, Any] = {}
 
 
 class Op:
     """The record of one operation; call it with tensors, arrays or numbers.
 
     `inputs` are the names of the tensors it takes (`variadic`: any number of them; those that are
-    `optional` may be None), `parameters` its static parameters with their defaults. `samples` and `wrong` are what the generic test runs.
+    `optional` may be None), `parameters` its static parameters with their defaults. `samples` and
+    `wrong` are what the generic test runs.
     """
 
     family: ClassVar[str] = ""
@@ -46,6 +48,7 @@ class Op:
         self.arity = len(self.inputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Compute the op on tensors, arrays or numbers."""
         if kwargs or (len(args) != self.arity and not self.variadic):
             args, kwargs = self.bind(args, kwargs)
         return apply(self, args, kwargs or self.parameters)
@@ -69,6 +72,8 @@ class Op:
 
     def bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort a call into inputs and parameters, in NumPy's manner: either may be given by name."""
+        if len(args) == self.arity and kwargs.keys() <= self.parameters.keys():
+            return tuple(args), {**self.parameters, **kwargs}
         if self.variadic:
             given, inputs = dict(kwargs), tuple(args)
         else:
@@ -99,7 +104,10 @@ class Op:
 
     # ---- what a family derives -----------------------------------------------------------------
     def value(self, *arrays: Any, **params: Any) -> Any:
-        """Return the NumPy value; arrays and Python numbers in, an array or NumPy scalar out."""
+        """Return the NumPy value: arrays and Python numbers in, an array or NumPy scalar out.
+
+        It may be a view of an input, but never the very same array object.
+        """
         raise NotImplementedError
 
     def spec(self, *specs: Spec, **params: Any) -> Spec:
@@ -150,18 +158,20 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     out._data = value
     out.grad = out.name = None
     out.mutated = 0
-    if record and op.differentiable and mode.recording and value.dtype.kind == "f":
-        for array in arrays:
-            if array is value:
-                out._data = value = value.view()
+    if record and mode.recording and op.differentiable and value.dtype.kind == "f":
         value.setflags(write=False)
-        out.requires_grad = True
         if mixed:
             inputs = [each if isinstance(each, Tensor) else a for each, a in zip(inputs, arrays, strict=True)]
-        out.op, out.inputs, out.params, out.scope = op, tuple(inputs), params, mode.scope
+        out.requires_grad = True
+        out.op = op
+        out.inputs = inputs if inputs.__class__ is tuple else tuple(inputs)
+        out.params = params
+        out.scope = mode.scope
     else:
         out.requires_grad = False
-        out.op, out.inputs, out.params, out.scope = None, (), {}, None
+        out.op = out.scope = None
+        out.inputs = ()
+        out.params = _NO_PARAMETERS
     out.serial = tick()
     return out
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.mode import Scope, mode
-from chainrule.core.registry import named
+from chainrule.core.registry import REGISTRY, named
 from chainrule.core.spec import Array, Shape, is_float, known_dtype
 from chainrule.errors import DTypeError, GraphError, ShapeError
 
@@ -24,19 +24,29 @@ tick = itertools.count(1).__next__
 
 
 def operator(name: str, reflected: bool = False) -> Callable[..., Any]:
-    """Return a method that calls the op or function registered as `name`."""
+    """Return a binary operator that calls the op or function registered as `name`."""
     if reflected:
 
-        def method(self: Tensor, other: Any) -> Any:
-            return named(name)(other, self)
+        def binary(self: Tensor, other: Any) -> Any:
+            return REGISTRY[name](other, self)
     else:
 
-        def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-            return named(name)(self, *args, **kwargs)
+        def binary(self: Tensor, other: Any) -> Any:
+            return REGISTRY[name](self, other)
 
-    method.__name__ = name
-    method.__doc__ = f"Same as `chainrule.{name}` with this tensor first."
-    return method
+    binary.__name__ = name
+    return binary
+
+
+def method(name: str) -> Callable[..., Any]:
+    """Return a method that calls the op or function registered as `name`."""
+
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return REGISTRY[name](self, *args, **kwargs)
+
+    call.__name__ = name
+    call.__doc__ = f"Same as `chainrule.{name}` with this tensor first."
+    return call
 
 
 def in_place(name: str) -> Callable[[Tensor, Any], Tensor]:
@@ -159,7 +169,7 @@ class Tensor:
     def assign(self, value: Any) -> None:
         """Write `value` into the tensor's own array (same shape; converted to its dtype)."""
         array = value._data if isinstance(value, Tensor) else np.asarray(value)
-        if array.shape != self._data.shape and array.shape != ():
+        if array.shape not in (self._data.shape, ()):
             raise ShapeError(f"assign: value has shape {array.shape} but {describe(self)} has {self.shape}")
         np.copyto(self._data, array, casting="same_kind")
         self.mutated = tick()
@@ -256,20 +266,20 @@ class Tensor:
     __xor__, __rxor__ = operator("bitwise_xor"), operator("bitwise_xor", True)
     __iadd__, __isub__ = in_place("add"), in_place("subtract")
     __imul__, __itruediv__ = in_place("multiply"), in_place("divide")
-    __neg__, __abs__, __invert__ = operator("negative"), operator("abs"), operator("invert")
-    __pos__ = operator("positive")
+    __neg__, __abs__, __invert__ = method("negative"), method("abs"), method("invert")
+    __pos__ = method("positive")
     __lt__, __le__ = operator("less"), operator("less_equal")
     __gt__, __ge__ = operator("greater"), operator("greater_equal")
     __eq__, __ne__ = operator("equal"), operator("not_equal")  # pyright: ignore[reportAssignmentType]
     __getitem__ = operator("getitem")
-    sum, prod, max, min = operator("sum"), operator("prod"), operator("max"), operator("min")
-    mean, var, std = operator("mean"), operator("var"), operator("std")
-    any, all = operator("any"), operator("all")
-    argmax, argmin, cumsum = operator("argmax"), operator("argmin"), operator("cumsum")
-    clip, round, dot = operator("clip"), operator("round"), operator("dot")
-    squeeze, swapaxes = operator("squeeze"), operator("swapaxes")
-    flatten, ravel = operator("ravel"), operator("ravel")
-    repeat, take, astype = operator("repeat"), operator("take"), operator("astype")
+    sum, prod, max, min = method("sum"), method("prod"), method("max"), method("min")
+    mean, var, std = method("mean"), method("var"), method("std")
+    any, all = method("any"), method("all")
+    argmax, argmin, cumsum = method("argmax"), method("argmin"), method("cumsum")
+    clip, round, dot = method("clip"), method("round"), method("dot")
+    squeeze, swapaxes = method("squeeze"), method("swapaxes")
+    flatten, ravel = method("ravel"), method("ravel")
+    repeat, take, astype = method("repeat"), method("take"), method("astype")
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the values in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""

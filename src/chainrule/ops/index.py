@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.core.families import movement, opaque
 from chainrule.core.families.movement import Index, IndexMap, Source
 from chainrule.core.registry import public
-from chainrule.core.sample import Integers, sample
+from chainrule.core.sample import Integers, sample, wrong
 from chainrule.core.spec import Array, Shape, Spec, normalize_axis
 from chainrule.core.tensor import Tensor, plain_index, to_array
 from chainrule.errors import DTypeError, IndexRangeError
@@ -27,15 +27,18 @@ from chainrule.ops.shape import ravel
         sample((5,), key=(slice(4, 2),)),
         sample((), key=()),
     ],
+    wrong=[
+        wrong("index: 5 is out of bounds for axis 1 of size 3", (2, 3), key=(0, 5)),
+        wrong("index: 3 indices for a tensor of 2 axes, shape (2, 3)", (2, 3), key=(0, 0, 0)),
+    ],
 )
 def sliced(x: Source, *, key: tuple[Any, ...] = ()) -> IndexMap:
     """The part of a tensor that slices, integers, None and ... select."""
-    named = len([each for each in key if each is not None and each is not Ellipsis])
-    if Ellipsis in key:
-        at = key.index(Ellipsis)
-        key = key[:at] + (slice(None),) * (x.ndim - named) + key[at + 1 :]
-    else:
-        key = key + (slice(None),) * (x.ndim - named)
+    given = len([each for each in key if each is not None and each is not Ellipsis])
+    if given > x.ndim:
+        raise IndexRangeError(f"index: {given} indices for a tensor of {x.ndim} axes, shape {x.shape}")
+    at = key.index(Ellipsis) if Ellipsis in key else len(key)
+    key = key[:at] + (slice(None),) * (x.ndim - given) + key[at + 1 :]
     shape: list[int] = []
     indices: list[Index] = []
     for each in key:
@@ -46,7 +49,10 @@ def sliced(x: Source, *, key: tuple[Any, ...] = ()) -> IndexMap:
             indices.append(Index(start, ((len(shape), step),)))
             shape.append(len(range(start, stop, step)))
         else:
-            indices.append(Index(normalize_axis(each, x.shape[len(indices)], "sliced(x)")))
+            axis, size = len(indices), x.shape[len(indices)]
+            if not -size <= each < size:
+                raise IndexRangeError(f"index: {each} is out of bounds for axis {axis} of size {size}")
+            indices.append(Index(operator.index(each) % size))
     return x.at(indices, tuple(shape))
 
 
@@ -105,16 +111,17 @@ def placed(*g: Array, shape: Shape = (), key: tuple[Any, ...] = ()) -> Array:
     return out
 
 
+_PLAIN = (slice, int, type(None), type(Ellipsis))
+
+
 @public
 def getitem(x: Any, key: Any) -> Tensor:
     """NumPy's `x[key]`: slices, integers, None, ..., integer arrays and boolean masks."""
     tensor = x if isinstance(x, Tensor) else Tensor(x)
     parts = plain_index(key)
     parts = parts if isinstance(parts, tuple) else (parts,)
-    if all(
-        each is None or each is Ellipsis or isinstance(each, (slice, int, np.integer)) for each in parts
-    ) and not any(isinstance(each, bool) for each in parts):
-        return sliced(tensor, key=_checked(parts, tensor.shape))
+    if all(each.__class__ in _PLAIN or isinstance(each, np.integer) for each in parts):
+        return sliced(tensor, key=parts)
     arrays: list[Array] = []
     slots: list[Any] = []
     for part in parts:
@@ -130,22 +137,6 @@ def getitem(x: Any, key: Any) -> Tensor:
     return picked(tensor, *arrays, key=tuple(slots))
 
 
-def _checked(parts: tuple[Any, ...], shape: Shape) -> tuple[Any, ...]:
-    """Return the key with plain integers, or raise naming the axis that is out of bounds."""
-    given = sum(each is not None and each is not Ellipsis for each in parts)
-    if given > len(shape):
-        raise IndexRangeError(f"index: {given} indices for a tensor of {len(shape)} axes, shape {shape}")
-    axis = 0
-    for each in parts:
-        if each is Ellipsis:
-            axis += len(shape) - given
-        elif each is not None:
-            if not isinstance(each, slice) and not -shape[axis] <= each < shape[axis]:
-                raise IndexRangeError(f"index: {each} is out of bounds for axis {axis} of size {shape[axis]}")
-            axis += 1
-    return tuple(operator.index(each) if isinstance(each, np.integer) else each for each in parts)
-
-
 def _index_array(part: Any) -> Array:
     array = np.asarray(part) if not isinstance(part, list) or part else np.empty(0, np.int64)
     if array.dtype.kind not in "iub":
@@ -159,7 +150,8 @@ def _check_mask(mask: Array, shape: Shape, slots: list[Any]) -> None:
     axis = sum(each is not None for each in slots) - mask.ndim
     if Ellipsis not in slots and mask.shape != shape[axis : axis + mask.ndim]:
         raise IndexRangeError(
-            f"index: a mask of shape {mask.shape} does not fit axes {axis} to {axis + mask.ndim - 1} of {shape}"
+            f"index: a mask of shape {mask.shape} does not fit "
+            f"axes {axis} to {axis + mask.ndim - 1} of {shape}"
         )
 
 

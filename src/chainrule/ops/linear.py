@@ -64,11 +64,11 @@ def matmul(a: Any, b: Any) -> Tensor:
             hint="multiply by a number with *",
         )
     rows, columns = left.ndim == 1, right.ndim == 1
+    if not rows and not columns:
+        return matrix_product(left, right)
     product = matrix_product(
         expand_dims(left, 0) if rows else left, expand_dims(right, 1) if columns else right
     )
-    if not rows and not columns:
-        return product
     shape = product.shape
     lead = shape[:-2]
     return reshape(product, shape=lead + (() if rows else shape[-2:-1]) + (() if columns else shape[-1:]))
@@ -125,38 +125,32 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     total, names = named_operands[0]
     for place, (x, term) in enumerate(named_operands[1:], 1):
         later = {name for _, other in named_operands[place + 1 :] for name in other} | set(output)
-        total, names = _product(total, names, x, term, later, subscripts)
+        try:
+            total, names = _product((total, names), (x, term), later)
+        except ShapeError as error:
+            raise ShapeError(error.headline, signature=subscripts, got=error.got) from None
     total, names = _summed(total, names, set(output))
     return transpose(total, axes=tuple(names.index(name) for name in output)) if names else total
 
 
-def _product(
-    a: Tensor, a_names: list[str], b: Tensor, b_names: list[str], later: set[str], subscripts: str
-) -> tuple[Tensor, list[str]]:
+Operand = tuple[Tensor, list[str]]
+
+
+def _product(left: Operand, right: Operand, later: set[str]) -> Operand:
     """Contract two operands over the names that nothing later needs."""
-    a, a_names = _summed(a, a_names, later | set(b_names))
-    b, b_names = _summed(b, b_names, later | set(a_names))
-    ones = [
-        n for n in a_names if n in b_names and 1 in (a.shape[a_names.index(n)], b.shape[b_names.index(n)])
-    ]
-    if any(a.shape[a_names.index(n)] != b.shape[b_names.index(n)] for n in ones):
-        return _broadcast_product(a, a_names, b, b_names, later)
+    a, a_names = _summed(*left, later | set(right[1]))
+    b, b_names = _summed(*right, later | set(left[1]))
+    shared = [(a.shape[a_names.index(n)], b.shape[b_names.index(n)]) for n in a_names if n in b_names]
+    if any(one != two and 1 in (one, two) for one, two in shared):
+        return _broadcast_product((a, a_names), (b, b_names), later)
     kept = [n for n in a_names if n in later] + [n for n in b_names if n in later and n not in a_names]
-    # A name that only one side has and the output keeps is a free axis; all others are shared.
-    op = _contraction("einsum", tuple(a_names), tuple(b_names), tuple(kept))
-    try:
-        return op(a, b), kept
-    except ShapeError as error:
-        raise ShapeError(error.headline, signature=subscripts, got=error.got) from None
+    return _contraction("einsum", tuple(a_names), tuple(b_names), tuple(kept))(a, b), kept
 
 
-def _broadcast_product(
-    a: Tensor, a_names: list[str], b: Tensor, b_names: list[str], later: set[str]
-) -> tuple[Tensor, list[str]]:
+def _broadcast_product(left: Operand, right: Operand, later: set[str]) -> Operand:
     """Multiply with broadcasting over axes of size 1, then sum."""
-    names = a_names + [n for n in b_names if n not in a_names]
-    product = _aligned(a, a_names, names) * _aligned(b, b_names, names)
-    return _summed(product, names, later)
+    names = left[1] + [name for name in right[1] if name not in left[1]]
+    return _summed(_aligned(*left, names) * _aligned(*right, names), names, later)
 
 
 def _aligned(x: Tensor, names: list[str], wanted: list[str]) -> Tensor:
@@ -166,12 +160,12 @@ def _aligned(x: Tensor, names: list[str], wanted: list[str]) -> Tensor:
     return reshape(x, shape=tuple(sizes.get(name, 1) for name in wanted))
 
 
-def _summed(x: Tensor, names: list[str], keep: set[str]) -> tuple[Tensor, list[str]]:
+def _summed(x: Tensor, names: list[str], keep: set[str]) -> Operand:
     axes = tuple(i for i, name in enumerate(names) if name not in keep)
     return (sum(x, axis=axes), [name for name in names if name in keep]) if axes else (x, names)
 
 
-def _diagonal(x: Tensor, term: list[str], subscripts: str) -> tuple[Tensor, list[str]]:
+def _diagonal(x: Tensor, term: list[str], subscripts: str) -> Operand:
     """Take the diagonal of letters that occur twice."""
     names = list(term)
     for name in list(dict.fromkeys(term)):

@@ -19,15 +19,16 @@ from chainrule.errors import DTypeError, GraphError
 
 _OTHER_NAMES = {"absolute": "abs", "fabs": "abs", "true_divide": "divide", "amax": "max", "amin": "min"}
 _REDUCERS = {
-    "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any",
+    "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min",
+    "logical_and": "all", "logical_or": "any",
 }  # fmt: skip
 # Functions whose answers are no floats, so that no gradient is lost on plain values.
-_FLAT = {
-    "allclose", "isclose", "array_equal", "array_equiv", "array2string", "array_repr", "array_str", "shape",
-    "ndim", "size", "argsort", "nonzero", "flatnonzero", "count_nonzero", "unique", "searchsorted", "digitize",
-    "bincount", "histogram", "result_type", "can_cast", "may_share_memory", "shares_memory", "savetxt", "save",
-    "zeros_like", "ones_like", "empty_like", "full_like", "isrealobj", "iscomplexobj", "signbit", "copyto",
-}  # fmt: skip
+_FLAT = set(
+    """allclose isclose array_equal array_equiv array2string array_repr array_str shape ndim size argsort
+    nonzero flatnonzero count_nonzero unique searchsorted digitize bincount histogram result_type can_cast
+    may_share_memory shares_memory savetxt save zeros_like ones_like empty_like full_like signbit copyto
+    isrealobj iscomplexobj""".split()
+)
 
 
 @public

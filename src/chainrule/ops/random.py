@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.spec import known_dtype, known_shape
-from chainrule.core.stream import Stream as Stream
+from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, DTypeError
 

@@ -32,7 +32,7 @@ def sum(total: Expr, x: Expr, *, axis: Axes = None, keepdims: bool = False) -> E
 )
 def first_match(x: Array, y: Array, *, axes: tuple[int, ...] = ()) -> Array:
     """Mark, in every fold over `axes`, the first item of `x` that equals `y` (or is NaN with it)."""
-    hits = (x == y) | ((x != x) & (y != y))
+    hits = (x == y) | (np.isnan(x) & np.isnan(y))
     rest = [axis for axis in range(x.ndim) if axis not in axes]
     order = [*rest, *axes]
     rows = hits.transpose(order).reshape([x.shape[axis] for axis in rest] + [-1] if x.size else [0, 1])

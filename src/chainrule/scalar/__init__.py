@@ -11,10 +11,10 @@ from chainrule.scalar.expr import variables as variables
 from chainrule.scalar.functions import FUNCTIONS as FUNCTIONS
 from chainrule.scalar.functions import absolute as absolute
 from chainrule.scalar.functions import arctan2 as arctan2
-from chainrule.scalar.functions import cast as cast
 from chainrule.scalar.functions import bitwise_and as bitwise_and
 from chainrule.scalar.functions import bitwise_or as bitwise_or
 from chainrule.scalar.functions import bitwise_xor as bitwise_xor
+from chainrule.scalar.functions import cast as cast
 from chainrule.scalar.functions import ceil as ceil
 from chainrule.scalar.functions import cos as cos
 from chainrule.scalar.functions import equal as equal

@@ -57,7 +57,8 @@ def source(name: str, parameters: Sequence[str], root: Expr) -> str:
             names[node] = f"_{len(lines)}"
             chooses = chooses or node.function == "select"
             lines.append(f"{names[node]} = {_call(node, [names[arg] for arg in node.args])}")
-    lines.append(f"return {names[root]}")
+    # A result is a new array object even where nothing is computed.
+    lines.append(f"return {names[root]}" if root.args else f"return asarray({names[root]}).view()")
     if chooses:
         # Both branches are computed, so the one not taken may divide by zero in silence.
         lines = ["with errstate(all='ignore'):", *("    " + line for line in lines)]
@@ -69,7 +70,7 @@ def _call(node: Expr, args: list[str]) -> str:
     if node.function == "select":
         return f"where({', '.join(args)})"
     if node.function == "cast":
-        return f"asarray({args[0]}).astype({node.value!r}, copy=False)"
+        return f"asarray({args[0]}).astype({node.value!r})"
     if node.function in INFIX:
         return f"{args[0]} {INFIX[node.function]} {args[1]}"
     return f"{node.function}({', '.join(args)})"

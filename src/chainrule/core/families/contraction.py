@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -84,6 +83,7 @@ class Contraction(Op):
     ) -> None:
         super().__init__(body, samples, wrong)
         self.axes = axes
+        self._plans: dict[tuple[Shape, Shape], Plan] = {}
 
     @property
     def signature(self) -> str:
@@ -97,10 +97,21 @@ class Contraction(Op):
         return f"{self.name}[{out}] = {total}{a}[{left}] * {b}[{right}]"
 
     def value(self, *arrays: Any, **params: Any) -> Any:
-        a, b = np.asarray(arrays[0]), np.asarray(arrays[1])
-        if not self.matches(a.shape, b.shape):
-            self._check(a.shape, b.shape)
-        return _plan(self.axes).run(a, b)
+        a, b = arrays
+        try:
+            plan = self._plans[a.shape, b.shape]
+        except KeyError:
+            plan = self._plan(a.shape, b.shape)
+        except AttributeError:
+            return self.value(np.asarray(a), np.asarray(b))
+        return plan.run(a, b)
+
+    def _plan(self, a: Shape, b: Shape) -> Plan:
+        if len(self._plans) > 1000:
+            self._plans.clear()
+        sizes, lead = self._check(a, b)
+        plan = self._plans[a, b] = plan_product(self.axes, a, b, sizes, lead)
+        return plan
 
     def spec(self, *specs: Spec, **params: Any) -> Spec:
         a, b = specs
@@ -124,14 +135,6 @@ class Contraction(Op):
         a, b = (isinstance(each, Tensor) and each.requires_grad for each in node.inputs)
         return [b, a]
 
-    def matches(self, a: Shape, b: Shape) -> bool:
-        """Tell quickly whether two shapes fit (a false answer is then explained)."""
-        left, right = self.axes.left, self.axes.right
-        if len(a) != len(left) or len(b) != len(right) or any(self.axes.dots):
-            return False
-        sizes = dict(zip(left, a, strict=True))
-        return all(sizes.get(name, size) == size for name, size in zip(right, b, strict=True))
-
     def _check(self, *shapes: Shape) -> tuple[dict[str, int], Shape]:
         """Bind every name to a size, or raise naming the clash."""
         sizes: dict[str, int] = {}
@@ -144,7 +147,8 @@ class Contraction(Op):
             if extra < 0 or (extra and not dots):
                 least = "at least " * dots
                 raise ShapeError(
-                    f"{self.heading}: {label} has shape {shape}, needs {least}{len(names)} axes ({' '.join(names)})"
+                    f"{self.heading}: {label} has shape {shape}, "
+                    f"needs {least}{len(names)} axes ({' '.join(names)})"
                 )
             leads.append(shape[:extra])
             for offset, name in enumerate(names):
@@ -164,58 +168,71 @@ class Contraction(Op):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a contraction becomes one batched matrix product: (batch, m, k) @ (batch, k, n)."""
+    """How two arrays of known shapes become one batched matrix product, and its result ours.
 
-    batch: tuple[str, ...]
-    m: tuple[str, ...]
-    k: tuple[str, ...]
-    n: tuple[str, ...]
-    axes: Axes
+    Each step is a permutation and a shape, either None where nothing is to be done.
+    """
+
+    left: Step
+    right: Step
+    result: Step
 
     def run(self, a: Array, b: Array) -> Array:
         """Compute it: permute, flatten groups of axes, multiply, and undo."""
-        left = _grouped(a, self.axes.left, (self.batch, self.m, self.k))
-        right = _grouped(b, self.axes.right, (self.batch, self.k, self.n))
-        product = np.matmul(left, right)
-        sizes = {**_sizes(self.axes.left, a.shape), **_sizes(self.axes.right, b.shape)}
-        names = (*self.batch, *self.m, *self.n)
-        lead = product.shape[: product.ndim - 3] if self.batch else product.shape[: product.ndim - 2]
-        shape = (*lead, *(sizes[name] for name in names))
-        if product.shape != shape:
-            product = product.reshape(shape)
-        return _permuted(product, names, self.axes.out)
+        product = np.matmul(self.left.run(a), self.right.run(b))
+        if self.result.shape is not None:
+            product = product.reshape(self.result.shape)
+        return product if self.result.order is None else product.transpose(self.result.order)
 
 
-@lru_cache(maxsize=1024)
-def _plan(axes: Axes) -> Plan:
+@dataclass(frozen=True)
+class Step:
+    """A permutation, then a reshape."""
+
+    order: tuple[int, ...] | None
+    shape: Shape | None
+
+    def run(self, x: Array) -> Array:
+        """Apply both to `x`."""
+        if self.order is not None:
+            x = x.transpose(self.order)
+        return x if self.shape is None else x.reshape(self.shape)
+
+
+def plan_product(axes: Axes, a: Shape, b: Shape, sizes: dict[str, int], lead: Shape) -> Plan:
+    """Sort the names into batch, rows, summed and columns: (batch, m, k) @ (batch, k, n)."""
     left, right, out = axes.left, axes.right, axes.out
     batch = tuple(n for n in out if n in left and n in right)
     k = tuple(n for n in left if n in right and n not in out)
     m = tuple(n for n in out if n in left and n not in right)
-    return Plan(batch, m, k, tuple(n for n in out if n in right and n not in left), axes)
+    n = tuple(n for n in out if n in right and n not in left)
+    made = (*batch, *m, *n)
+    flat = batch[:1] == batch and len(m) == len(k) == len(n) == 1
+    shape = None if flat else (*lead, *(sizes[name] for name in made))
+    return Plan(
+        _step(axes.left, a, (batch, m, k), sizes),
+        _step(axes.right, b, (batch, k, n), sizes),
+        Step(_order(made, out, len(lead)), shape),
+    )
 
 
-def _sizes(names: Sequence[str], shape: Shape) -> dict[str, int]:
-    return dict(zip(names, shape[len(shape) - len(names) :], strict=True))
-
-
-def _permuted(x: Array, names: tuple[str, ...], wanted: tuple[str, ...]) -> Array:
-    """Bring the named trailing axes of `x` into the wanted order; leading axes stay."""
+def _order(names: tuple[str, ...], wanted: tuple[str, ...], lead: int) -> tuple[int, ...] | None:
+    """Return the permutation of the named trailing axes into the wanted order; leading axes stay."""
     if names == wanted:
-        return x
-    lead = x.ndim - len(names)
-    return x.transpose((*range(lead), *(lead + names.index(name) for name in wanted)))
+        return None
+    return (*range(lead), *(lead + names.index(name) for name in wanted))
 
 
-def _grouped(x: Array, names: tuple[str, ...], groups: Sequence[tuple[str, ...]]) -> Array:
-    """Return `x` as (..., [batch,] rows, columns), flattening each group of names into one axis."""
-    x_permuted = _permuted(x, names, sum(groups, ()))
+def _step(
+    names: tuple[str, ...], shape: Shape, groups: Sequence[tuple[str, ...]], sizes: dict[str, int]
+) -> Step:
+    """Return how an input becomes (..., [batch,] rows, columns), each group of names one axis."""
+    lead = shape[: len(shape) - len(names)]
+    order = _order(names, sum(groups, ()), len(lead))
     if len(groups[1]) == len(groups[2]) == 1 and len(groups[0]) <= 1:
-        return x_permuted
-    sizes = _sizes(names, x.shape)
-    lead = x.shape[: x.ndim - len(names)]
+        return Step(order, None)
     flat = [math.prod(sizes[name] for name in group) for group in groups]
-    return x_permuted.reshape((*lead, *(flat if groups[0] else flat[1:])))
+    return Step(order, (*lead, *(flat if groups[0] else flat[1:])))
 
 
 _gradients: dict[tuple[Contraction, int], Contraction] = {}

@@ -91,7 +91,7 @@ class Reduction(Op):
             sample((3, 1), axis=-2, keepdims=True),
             sample((0, 3), axis=1),
         ]
-        return found + [sample((2, 0), axis=1)] if self.identity is not None else found
+        return [*found, sample((2, 0), axis=1)] if self.identity is not None else found
 
     def _default_wrong(self) -> tuple[Wrong, ...]:
         message = f"{self.heading}: axis 2 is out of bounds for 2 dimension(s)"
