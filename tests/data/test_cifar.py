@@ -81,8 +81,8 @@ def test_hostile_pickles_run_nothing_and_are_refused(tmp_path, attack):
     assert not mark.exists()
 
 
-@pytest.mark.parametrize(("attack", "name"), [("system", "posix.system"), ("eval", "__builtin__.eval")])
-def test_the_refused_global_is_named(tmp_path, attack, name):
+@pytest.mark.parametrize("attack", ["system", "eval"])
+def test_the_refused_global_is_named(tmp_path, attack):
     path = tmp_path / "data_batch_1"
     path.write_bytes(HOSTILE[attack](tmp_path / "mark"))
     assert any(

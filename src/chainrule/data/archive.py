@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.data.dataset import Array, Dataset
 from chainrule.data.labels import Task, check_task, encode
 from chainrule.data.splitting import Source
-from chainrule.errors import DataError
+from chainrule.errors import ChainruleError, DataError
 
 _PARTS = ("validation", "test")
 _KEYS = {"x", "y", "classes", *(f"{key}_{part}" for key in "xy" for part in _PARTS)}
@@ -43,10 +43,13 @@ def read_archive(path: Path, *, task: Task | None = None) -> Source:
 
 def _arrays(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{path.name}: one array, not an archive of arrays", hint=_LAYOUT)
             return {key: archive[key] for key in archive.files}
+    except ChainruleError:
+        raise
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
         raise DataError(f"{path.name}: a damaged archive ({error})") from error
     except ValueError as error:

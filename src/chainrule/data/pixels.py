@@ -10,18 +10,16 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from chainrule.data.dataset import Array
 from chainrule.errors import ArgumentError, ChainruleError, DataError, need
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 Channels = Literal["rgb", "grey"]
 Size = tuple[int, int]
+Image = Any  # a PIL.Image.Image: Pillow is optional, and imported only when a picture is read
 
 SUFFIXES = frozenset((*".jpg .jpeg .jfif .png .gif .bmp .webp .tif .tiff .ppm .pgm .pbm".split(),))
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
@@ -83,10 +81,10 @@ def as_size(size: int | Size | None) -> Size | None:
     """Return `size` as (height, width), one number meaning a square; raises ArgumentError."""
     if size is None:
         return None
-    pair = (size, size) if isinstance(size, int) else tuple(size)
+    pair = size if isinstance(size, tuple | list) else (size, size)
     if len(pair) != 2 or not all(isinstance(side, int) and 0 < side <= 2**14 for side in pair):
         raise ArgumentError(f"size: must be a number of pixels or (height, width), up to 16384, got {size!r}")
-    return pair
+    return pair[0], pair[1]
 
 
 def check_channels(channels: str | None) -> None:

@@ -8,6 +8,7 @@ have is refused by name. How a source is read is the readers' business.
 from __future__ import annotations
 
 import inspect
+import os
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -83,14 +84,17 @@ def _reader(name_or_path: str | Path, seed: int) -> tuple[Reader, str]:
         if name in TOYS:
             return partial(_read_toy, name, seed), name
         return (read_digits, name) if name == "digits" else (partial(read_official, name), name)
-    path = Path(name_or_path).expanduser()
+    if not str(name_or_path):
+        raise ArgumentError("load: the name is empty", hint=f"names: {', '.join(names())}")
+    # The name of a folder is wanted, which "." and ".." do not have.
+    path = Path(os.path.abspath(Path(name_or_path).expanduser()))
     try:
         if path.is_dir():
             return partial(_folder_reader(path), path), str(path)
         if path.is_file():
             return partial(_file_reader(path), path), str(path)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
+        raise DataError(f"load: {error.strerror or error}", got=str(path)) from error
     raise _missing(str(name_or_path), path)
 
 
