@@ -10,6 +10,7 @@ from chainrule.ops import create as create
 from chainrule.ops import elementary as elementary
 from chainrule.ops import index as index
 from chainrule.ops import linear as linear
+from chainrule.ops import loss as loss
 from chainrule.ops import protocol as protocol
 from chainrule.ops import random as random
 from chainrule.ops import reduce as reduce

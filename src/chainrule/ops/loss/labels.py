@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.core.sample import Wrong, wrong
 from chainrule.core.spec import spec_of
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ChainruleError, DTypeError, IndexRangeError, ShapeError
 from chainrule.ops.compare import equal
+from chainrule.ops.loss.reduction import like
 from chainrule.ops.shape import expand_dims
 
 
@@ -64,3 +66,26 @@ def _error(
     kind: type[ChainruleError], message: str, scores: Tensor, labels: Tensor, hint: str
 ) -> ChainruleError:
     return kind(message, got=f"scores {spec_of(scores.data)}    labels {spec_of(labels.data)}", hint=hint)
+
+
+def class_weights(input: Tensor, weight: Tensor, axis: int, name: str) -> Tensor:
+    """Return the weights of the classes, along `axis` of the input."""
+    classes = input.shape[axis]
+    if weight.shape != (classes,):
+        raise ShapeError(f"{name}: weight has shape {weight.shape}, needs ({classes},), one a class")
+    return like(input, weight).reshape((-1,) + (1,) * (input.ndim - 1 - axis))
+
+
+def wrong_labels(name: str) -> list[Wrong]:
+    """Return the calls with wrong labels, which every loss over classes refuses alike."""
+    zeros, one_hot = np.zeros(2, np.int64), np.eye(2, 3, dtype=np.int64)
+    messages = [
+        ("label 3 is no class: there are 3, 0 to 2", np.array([1, 3])),
+        ("label -1 is no class: there are 3, 0 to 2", np.array([-1, 0])),
+        ("labels have shape (3,), needs (2,) for scores (2, 3)", np.zeros(3, np.int64)),
+        ("int64 labels of the shape of the scores, (2, 3), look one-hot", one_hot),
+        ("labels are float64, needs integers, the numbers of the classes", np.zeros(2)),
+    ]
+    found = [wrong(f"{name}: {message}", (2, 3), labels) for message, labels in messages]
+    unknown = f"{name}: reduction must be mean, sum or none, got 'avg'"
+    return [*found, wrong(unknown, (2, 3), zeros, reduction="avg")]
