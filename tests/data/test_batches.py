@@ -84,6 +84,7 @@ def test_transforms_are_applied_in_turn():
         ((X, Y, 2), {"transform": 3}, ChainruleError),
         ((X, Y, 2), {"transform": [3]}, ArgumentError),
         ((Dataset(X, Y), Y, 2), {}, DataError),
+        (([[1], [2, 3]], [0, 1], 2), {}, DataError),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, options, kind):
@@ -197,6 +198,14 @@ def test_augmentation_equals_a_loop_over_images(transform, loop, dtype):
 def test_augmentation_refuses_senseless_sizes(make):
     with pytest.raises(ArgumentError):
         make()
+
+
+@pytest.mark.parametrize("fill", [300, -1, 0.5])
+@pytest.mark.parametrize("kind", [RandomCrop, Cutout])
+def test_a_fill_that_the_images_cannot_hold_is_refused(kind, fill):
+    with pytest.raises(ArgumentError, match="is no value of uint8 images"):
+        kind(2, fill=fill)(_images(), Stream(0))
+    kind(2, fill=fill)(_images(dtype=np.float32), Stream(0))
 
 
 @pytest.mark.parametrize("transform", [RandomCrop(1), HorizontalFlip(), Cutout(1)])

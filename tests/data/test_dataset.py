@@ -33,6 +33,7 @@ def test_indexing_gives_a_sample_or_a_smaller_dataset():
 @pytest.mark.parametrize(
     ("x", "y", "classes", "message"),
     [
+        ([[1], [2, 3]], [0, 1], (), "x has rows of different lengths"),
         (X, [0, 1], ("a", "b"), "x has 4 samples but y has 2"),
         (X, [0, 1, 2, 0], ("a", "b"), "label 2 is outside 0..1"),
         (X, [0, -1, 1, 0], (), "label -1 is outside 0..1"),

@@ -30,7 +30,9 @@ class RandomCrop:
         """Return the images shifted."""
         n, channels, height, width = _images("RandomCrop", x)
         side = self.padding
-        padded = np.full((n, channels, height + 2 * side, width + 2 * side), self.fill, x.dtype)
+        padded = np.full(
+            (n, channels, height + 2 * side, width + 2 * side), _paint("RandomCrop", self.fill, x)
+        )
         padded[:, :, side : side + height, side : side + width] = x
         top, left = stream.integers(0, 2 * side + 1, (2, n))
         rows = top[:, None, None] + np.arange(height)[:, None]
@@ -78,7 +80,7 @@ class Cutout:
         rows = self._covered(stream.integers(0, height, (n, 1)), height)
         columns = self._covered(stream.integers(0, width, (n, 1)), width)
         hidden = rows[:, None, :, None] & columns[:, None, None, :]
-        return np.where(hidden, np.array(self.fill, x.dtype), x)
+        return np.where(hidden, _paint("Cutout", self.fill, x), x)
 
     def _covered(self, centre: Array, length: int) -> Array:
         first = centre - self.size // 2
@@ -93,6 +95,16 @@ def _images(name: str, x: Array) -> tuple[int, ...]:
     if x.ndim != 4:
         raise ShapeError(f"{name}: needs images (n, channels, height, width), got x {x.shape}")
     return x.shape
+
+
+def _paint(name: str, fill: float, x: Array) -> Array:
+    """Return `fill` in the type of the images, if it exists there."""
+    exact = np.asarray(fill)
+    if x.dtype.kind in "iu" and (
+        exact != exact // 1 or not np.can_cast(np.min_scalar_type(int(fill)), x.dtype)
+    ):
+        raise ArgumentError(f"{name}: fill {fill!r} is no value of {x.dtype} images")
+    return exact.astype(x.dtype)
 
 
 def _positive(name: str, parameter: str, value: Any) -> None:

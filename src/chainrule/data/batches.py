@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.stream import Stream
-from chainrule.data.dataset import Array, Dataset
+from chainrule.data.dataset import Array, Dataset, as_array
 from chainrule.errors import ArgumentError, DataError
 
 Transform = Callable[[Array, Stream], Array]
@@ -48,7 +48,7 @@ class Batches:
     ) -> None:
         if isinstance(x, Dataset):
             raise DataError("Batches: x is a Dataset, not its samples", hint="Batches(train.x, train.y, 64)")
-        self.x, self.y = np.asarray(x), np.asarray(y)
+        self.x, self.y = as_array("Batches: x", x), as_array("Batches: y", y)
         self.batch_size, self.shuffle, self.seed, self.drop_last = batch_size, shuffle, seed, drop_last
         self.transforms = _chain(transform)
         self.epoch = 0

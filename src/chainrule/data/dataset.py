@@ -42,7 +42,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        x, y = np.asarray(self.x), np.asarray(self.y)
+        x, y = as_array("Dataset: x", self.x), as_array("Dataset: y", self.y)
         _check_samples(x, y)
         if y.dtype.kind in "iub":
             y, classes = _labels(y, tuple(str(name) for name in self.classes))
@@ -83,6 +83,14 @@ class Dataset:
         kind = f"{len(self.classes)} classes: {listed}" if self.classes else "regression"
         samples = "sample" if len(self) == 1 else "samples"
         return f"Dataset({len(self)} {samples} of {self.sample_shape} {self.x.dtype}, {kind})"
+
+
+def as_array(what: str, values: Any) -> Array:
+    """Return `values` as an array; raises DataError, opened by `what`, where rows differ in length."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{what} has rows of different lengths or shapes", got=str(error)) from error
 
 
 class Skipped(NamedTuple):

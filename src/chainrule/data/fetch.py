@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import tempfile
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from chainrule.errors import DataError
 
@@ -43,27 +42,25 @@ def fetch(remote: Remote, folder: Path) -> Path:
         try:
             replace_with(target, lambda file, url=url: _receive(url, file, remote.checksum))
             return target
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            failures.append(f"{url}: {getattr(error, 'reason', error)}")
-        except _WrongFile as error:
+        except _Failure as error:
             failures.append(f"{url}: {error}")
         except OSError as error:
             raise DataError(f"{target}: cannot be written ({error.strerror})") from error
     raise DataError(f"{remote.name}: could not be downloaded", got="; ".join(failures))
 
 
-def replace_with(target: Path, write: Callable[[BinaryIO], None]) -> None:
+def replace_with(target: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a temporary file beside `target`, then give it that name in one step."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -71,24 +68,38 @@ def has_checksum(path: Path, checksum: str) -> bool:
     """Say whether the file at `path` has the checksum "sha256:..." or "md5:..."."""
     algorithm, _, expected = checksum.partition(":")
     with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest() == expected
+        return hashlib.file_digest(file, lambda: _digest(algorithm)).hexdigest() == expected
 
 
-class _WrongFile(Exception):
-    """The mirror answered, but not with the file."""
+class _Failure(Exception):
+    """The mirror did not answer, or not with the file."""
 
 
 def _receive(url: str, file: BinaryIO, checksum: str) -> None:
     algorithm, _, expected = checksum.partition(":")
-    digest, received = hashlib.new(algorithm, usedforsecurity=False), 0
-    request = urllib.request.Request(url, headers={"User-Agent": "chainrule"})
-    with urllib.request.urlopen(request, timeout=_SECONDS) as response:
-        announced = response.headers.get("Content-Length")
-        while chunk := response.read(_CHUNK):
-            file.write(chunk)
-            digest.update(chunk)
-            received += len(chunk)
-    if announced is not None and received != int(announced):
-        raise _WrongFile(f"broke off after {received} of {announced} bytes")
+    digest = _digest(algorithm)
+    for chunk in _chunks(url):
+        file.write(chunk)
+        digest.update(chunk)
     if digest.hexdigest() != expected:
-        raise _WrongFile(f"wrong {algorithm} checksum ({received} bytes)")
+        raise _Failure(f"wrong {algorithm} checksum ({file.tell()} bytes)")
+
+
+def _chunks(url: str) -> Iterator[bytes]:
+    """Yield what the mirror sends; every failure of the net is a `_Failure`, none of the disk is."""
+    received = 0
+    request = urllib.request.Request(url, headers={"User-Agent": "chainrule"})
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS) as response:
+            announced = response.headers.get("Content-Length", "")
+            while chunk := response.read(_CHUNK):
+                received += len(chunk)
+                yield chunk
+    except (OSError, http.client.HTTPException) as error:
+        raise _Failure(getattr(error, "reason", None) or error) from error
+    if announced.isdecimal() and received != int(announced):
+        raise _Failure(f"broke off after {received} of {announced} bytes")
+
+
+def _digest(algorithm: str) -> Any:
+    return hashlib.new(algorithm, usedforsecurity=False)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.stream import Stream
-from chainrule.data.dataset import Array
+from chainrule.data.dataset import Array, as_array
 from chainrule.errors import CheckpointError, DataError, ShapeError
 
 _CHUNK = 2**20
@@ -35,7 +35,7 @@ class Normalizer:
 
     def fit(self, x: Array) -> Normalizer:
         """Learn mean and deviation from `x` (n, channels or features, ...) and return self."""
-        x = np.asarray(x)
+        x = as_array("Normalizer.fit: x", x)
         if x.ndim < 2 or x.size == 0 or x.dtype.kind not in "iubf":
             raise DataError(f"Normalizer.fit: needs numbers (n, channels or features, ...), got {_what(x)}")
         axes = (0, *range(2, x.ndim))
@@ -101,7 +101,7 @@ class Normalizer:
 
     def _prepared(self, operation: str, x: Array) -> tuple[Array, Array, Array]:
         mean, std = self._fitted(operation)
-        x = np.asarray(x)
+        x = as_array(f"Normalizer.{operation}: x", x)
         if x.ndim < 2 or x.shape[1] != len(mean):
             raise ShapeError(
                 f"Normalizer.{operation}: axis 1 must be {len(mean)} (channels or features), as when fitted",

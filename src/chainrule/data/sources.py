@@ -94,7 +94,7 @@ def _reader(name_or_path: str | Path, seed: int) -> tuple[Reader, str]:
         if path.is_file():
             return partial(_file_reader(path), path), str(path)
     except OSError as error:
-        raise DataError(f"load: {error.strerror or error}", got=str(path)) from error
+        raise DataError(f"load: {error.strerror or error}", got=str(path)[:200]) from error
     raise _missing(str(name_or_path), path)
 
 

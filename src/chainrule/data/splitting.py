@@ -38,7 +38,7 @@ def divide(source: Source, validation: float, test: float, seed: int) -> Splits:
     none. Raises DataError where train holds samples of only one class.
     """
     for part, fraction in (("validation", validation), ("test", test)):
-        if not 0 <= fraction < 1:
+        if not isinstance(fraction, int | float) or not 0 <= fraction < 1:
             raise ArgumentError(f"load: the fraction {part} must be in [0, 1), got {fraction!r}")
     _check_variety(source)
     notes = list(source.notes)

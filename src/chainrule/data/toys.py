@@ -29,7 +29,7 @@ def spiral(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int 
 
 def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, inner: float = 0.5) -> Dataset:
     """Return a ring of radius 1 (class 0) round a ring of radius `inner` (class 1)."""
-    if not 0 < inner < 1:
+    if not isinstance(inner, float) or not 0 < inner < 1:
         raise ArgumentError(f"circles: inner must be between 0 and 1, got {inner!r}")
     label, stream = _labels("circles", samples, noise, seed, 2)
     angle = stream.uniform((samples,), 0.0, 2 * np.pi, np.float64)
@@ -78,7 +78,7 @@ def _labels(name: str, samples: int, noise: float, seed: int, classes: int) -> t
         raise ArgumentError(
             f"{name}: samples must be an integer, one or more for each class, got {samples!r}"
         )
-    if not 0 <= noise < np.inf:
+    if not isinstance(noise, int | float) or not 0 <= noise < np.inf:
         raise ArgumentError(f"{name}: noise must be a number of at least 0, got {noise!r}")
     stream = Stream(seed, _STREAM)
     return stream.permutation(samples) % classes, stream
