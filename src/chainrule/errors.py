@@ -26,6 +26,7 @@ __all__ = [
     "GraphError",
     "IndexRangeError",
     "MissingDependencyError",
+    "NonFiniteError",
     "ShapeError",
     "TraceError",
     "UnknownNameError",
@@ -70,6 +71,10 @@ class CheckError(ChainruleError, AssertionError):
 
 class GraphError(ChainruleError, RuntimeError):
     """A misuse of the computational graph: no gradient to give, or a value changed too late."""
+
+
+class NonFiniteError(ChainruleError, ArithmeticError):
+    """A loss or a gradient that became infinite or nan."""
 
 
 class TraceError(ChainruleError, RuntimeError):
