@@ -44,42 +44,57 @@ def sweep(
     history of the gradients.
     """
     gradients = {id(graph[-1]): gradient}
-    before, mode.recording = mode.recording, record
-    scope = mode.scope
+    before, scope = mode.recording, mode.scope
+    mode.recording = record
     try:
-        for node in reversed(graph):
-            g = gradients.get(id(node))
-            if node.op is None or g is None:
-                continue
-            needs = [
-                isinstance(each, Tensor) and each.requires_grad and (only is None or id(each) in only)
-                for each in node.inputs
-            ]
-            _refuse_stale(node, needs)
-            mode.scope = node.scope
-            for each, need, down in zip(node.inputs, needs, node.op.vjp(g, node, needs), strict=True):
-                if need and down is not None:
-                    _add(gradients, each, down)
+        with np.errstate(all="ignore"):  # NaN and infinity are results; the forward pass has warned
+            for node in reversed(graph):
+                g = gradients.get(id(node))
+                if node.op is not None and g is not None:
+                    mode.scope = node.scope
+                    needs = [_wanted(each, only) for each in node.inputs]
+                    for each, down in zip(node.inputs, downstream(node, g, needs), strict=True):
+                        if down is not None:
+                            _add(gradients, each, down)
     finally:
         mode.recording, mode.scope = before, scope
     return gradients
 
 
+def _wanted(x: Any, only: set[int] | None) -> bool:
+    return isinstance(x, Tensor) and x.requires_grad and (only is None or id(x) in only)
+
+
 def _add(gradients: dict[int, Tensor], x: Tensor, g: Tensor) -> None:
-    """Add one more gradient of `x`, in x's dtype: a value used several times sums them."""
-    if g._data.dtype != x._data.dtype:
-        g = named("astype")(g, dtype=x._data.dtype)
+    """Add one more gradient of `x`: a value used several times sums them."""
     known = gradients.get(id(x))
     gradients[id(x)] = g if known is None else named("add")(known, g)
 
 
-def _refuse_stale(node: Tensor, needs: Sequence[bool]) -> None:
+def downstream(node: Tensor, g: Tensor, needs: Sequence[bool]) -> list[Tensor | None]:
+    """Return what the upstream gradient `g` of `node` gives each needed input, in the input's dtype.
+
+    None stands for inputs that are not needed, and for a gradient that is zero everywhere.
+    """
+    _refuse_stale(node)
+    given = list(node.op.vjp(g, node, needs))
+    for place, (x, need) in enumerate(zip(node.inputs, needs, strict=True)):
+        down = given[place]
+        if not need:
+            given[place] = None
+        elif down is not None and down._data.dtype != x._data.dtype:
+            given[place] = named("astype")(down, dtype=x._data.dtype)
+    return given
+
+
+def _refuse_stale(node: Tensor) -> None:
     """Raise if an input whose value the gradient reads was changed after `node` was computed."""
+    computed = node.mutated or node.serial  # a graph may have computed it anew since it was made
     for each, reads in zip(node.inputs, node.op.reads(node), strict=False):
         source = each
         while isinstance(source, Tensor) and source.op is not None and source.op.family == "movement":
             source = source.inputs[0]  # a view shows the changes of what it looks at
-        if reads and isinstance(source, Tensor) and source.mutated > node.serial:
+        if reads and isinstance(source, Tensor) and source.mutated > computed:
             raise GraphError(
                 f"backward: {describe(source)} was changed in place after {node.op.name} used it",
                 hint="compute the loss again after changing values (or after optimizer.step())",
@@ -96,15 +111,14 @@ def backward(output: Tensor, gradient: Any = None) -> None:
         )
     graph = reachable(output)
     gradients = sweep(graph, upstream(output, gradient), record=False)
-    given: set[int] = set()
+    taken = {id(gradients[id(node)]._data) for node in graph if node.op and id(node) in gradients}
     for node in graph:
         g = gradients.get(id(node))
         if g is None:
             g = Tensor(np.zeros(node.shape, node.dtype))  # reached, but only through flat functions
         if node.op is None:
-            g = _own(g, given)
-        g = g if node.grad is None else named("add")(node.grad, g)
-        node.grad = g.detach() if g.op is not None else g
+            g = _own(g, taken)
+        node.grad = g if node.grad is None else named("add")(node.grad, g).detach()
 
 
 def upstream(output: Tensor, gradient: Any) -> Tensor:
@@ -116,7 +130,7 @@ def upstream(output: Tensor, gradient: Any) -> Tensor:
                 hint="reduce it first, as in y.sum().backward(), or give y.backward(gradient)",
             )
         return Tensor(np.ones(output.shape, output.dtype))
-    given = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, output.dtype))
+    given = gradient if isinstance(gradient, Tensor) else Tensor(np.array(gradient, output.dtype))
     if given.shape != output.shape:
         raise ShapeError(f"backward: gradient has shape {given.shape} but the output has {output.shape}")
     if not is_float(given.dtype) or given.dtype != output.dtype:
@@ -124,11 +138,10 @@ def upstream(output: Tensor, gradient: Any) -> Tensor:
     return given
 
 
-def _own(g: Tensor, given: set[int]) -> Tensor:
+def _own(g: Tensor, taken: set[int]) -> Tensor:
     """Return `g` with an array of its own: a leaf's gradient may be changed in place by its user."""
     array = g._data
-    shared = id(array) in given or array.base is not None or not array.flags.writeable
-    if shared:
-        g = Tensor(array.copy())
-    given.add(id(g._data))
-    return g
+    if id(array) in taken or array.base is not None or not array.flags.writeable:
+        array = array.copy()
+    taken.add(id(array))
+    return Tensor(array)

@@ -18,7 +18,7 @@ from chainrule.core.registry import register
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Array, Spec, spec_of
 from chainrule.core.tensor import Tensor, tick, to_array
-from chainrule.errors import ArgumentError, ChainruleError, DTypeError, IndexRangeError, ShapeError, nearest
+from chainrule.errors import ArgumentError, ChainruleError, DTypeError, IndexRangeError, nearest
 
 _new = Tensor.__new__
 _NO_PARAMETERS: dict[str, Any] = {}
@@ -206,7 +206,7 @@ def _failure(
     got = describe_inputs(op, inputs)
     try:
         op.spec(*(spec_of(each) for each in arrays), **params)
-    except (ShapeError, DTypeError, ArgumentError) as better:
+    except ChainruleError as better:
         kind, headline, hint = type(better), better.headline, better.hint
     except Exception:
         kind, headline, hint = _kind(error), f"{op.heading}: {error}", ""

@@ -7,11 +7,12 @@ import math
 from chainrule import scalar
 from chainrule.core.families import composite, elementwise
 from chainrule.core.sample import Real, sample, wrong
+from chainrule.core.spec import normalize_axis
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 from chainrule.ops.arithmetic import multiply, subtract
-from chainrule.ops.elementary import exp
-from chainrule.ops.reduce import logsumexp, sum
+from chainrule.ops.elementary import exp, log
+from chainrule.ops.reduce import max, sum
 from chainrule.scalar import Expr
 
 _ZERO = {0.0: "the gradient at 0 is that of the negative side"}
@@ -103,7 +104,7 @@ _AXIS = wrong("softmax(x): axis 2 is out of bounds for 2 dimension(s)", (2, 3), 
 )
 def softmax(x: Tensor, *, axis: int = -1) -> Tensor:
     """Scores as probabilities: exp(x) over its sum along `axis`, without overflow."""
-    return exp(log_softmax(x, axis=axis))
+    return exp(log_softmax(x, axis=normalize_axis(axis, x.ndim, "softmax(x)")))
 
 
 @composite(
@@ -112,4 +113,6 @@ def softmax(x: Tensor, *, axis: int = -1) -> Tensor:
 )
 def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
     """Logarithm of the softmax along `axis`, precise for small probabilities."""
-    return subtract(x, logsumexp(x, axis=axis, keepdims=True))
+    along = normalize_axis(axis, x.ndim, "log_softmax(x)")
+    shifted = subtract(x, max(x.detach(), axis=along, keepdims=True))
+    return subtract(shifted, log(sum(exp(shifted), axis=along, keepdims=True)))

@@ -6,6 +6,7 @@ from typing import Any
 
 from chainrule import scalar
 from chainrule.core.families import elementwise
+from chainrule.core.sample import sample, wrong
 from chainrule.core.spec import known_dtype
 from chainrule.scalar import Expr
 
@@ -118,7 +119,17 @@ def at_most(x: Expr, high: Expr) -> Expr:
     return scalar.select(x > high, high, x)
 
 
-@elementwise
+@elementwise(
+    samples=[
+        sample((2, 3), dtype="float64"),
+        sample(
+            (2, 3), dtype="float32", skip_gradient="rounding to float32 hides the step of the differences"
+        ),
+        sample((2, 3), dtype="int32"),
+        sample((), dtype="bool"),
+    ],
+    wrong=[wrong("dtype: complex128 is not supported", (2,), dtype="complex128")],
+)
 def astype(x: Expr, *, dtype: Any = "float32") -> Expr:
     """The values converted to another dtype; the gradient is converted back."""
     return scalar.cast(x, known_dtype(dtype).name)

@@ -22,8 +22,10 @@ from chainrule.ops.shape import expand_dims, reshape, transpose
     "... i, o i -> ... o",
     samples=[sample((4, 3), (2, 3)), sample((3,), (2, 3)), sample((2, 4, 3), (5, 3)), sample((0, 3), (2, 3))],
     wrong=[
-        wrong("linear(x, weight): axis 'i' is 3 in x (axis 1) but 4 in weight (axis 1)", (2, 3), (5, 4)),
-        wrong("linear(x, weight): weight has shape (3,), needs 2 axes (o i)", (2, 3), (3,)),
+        wrong(
+            "linear_scores(x, weight): axis 'i' is 3 in x (axis 1) but 4 in weight (axis 1)", (2, 3), (5, 4)
+        ),
+        wrong("linear_scores(x, weight): weight has shape (3,), needs 2 axes (o i)", (2, 3), (3,)),
     ],
 )
 def linear_scores(x: Any, weight: Any) -> None:

@@ -140,7 +140,7 @@ def logsumexp(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor
     """log(sum(exp(x))) over `axis`, without overflow."""
     peak = max(x.detach(), axis=axis, keepdims=True)
     peak = where(isfinite(peak), peak, 0.0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(all="ignore"):  # the logarithm of an empty or vanishing sum is -inf
         total = add(log(sum(exp(subtract(x, peak)), axis=axis, keepdims=True)), peak)
     if keepdims:
         return total

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.scalar.erf import erf_expansion
+from chainrule.scalar.expansions import erf_expansion
 from chainrule.scalar.expr import CONSTANT, VARIABLE, Expr, substitute, walk
 
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}

@@ -209,7 +209,7 @@ def _scatter_axes(g: Array, indices: list[Index], out: Array) -> None:
         slices.append(slice(index.start, stop if stop >= 0 else None, step))
         order += [axis for axis, _ in moving]
     rest = [axis for axis in range(g.ndim) if axis not in order]
-    target = out[tuple(slices)]
+    target = out[(..., *slices)]
     target += g.transpose(order + rest).reshape(target.shape)
 
 
