@@ -279,10 +279,11 @@ def test_wrong_options_are_refused(tmp_path, options):
         load(photos(tmp_path), **options)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 def test_files_that_may_not_be_read_are_named(tmp_path):
     photos(tmp_path)
     (tmp_path / "dog/1.png").chmod(0)
+    if os.access(tmp_path / "dog/1.png", os.R_OK):
+        pytest.skip("this user may read everything")
     with pytest.raises(DataError, match=r"1\.png: not a readable image \(Permission denied\)"):
         load(tmp_path)
     (tmp_path / "dog").chmod(0)
