@@ -4,6 +4,7 @@ Importing the package fills the registry. Engine code does not live here.
 """
 
 from chainrule.ops import activation as activation
+from chainrule.ops import affine as affine
 from chainrule.ops import arithmetic as arithmetic
 from chainrule.ops import compare as compare
 from chainrule.ops import create as create
@@ -11,7 +12,10 @@ from chainrule.ops import elementary as elementary
 from chainrule.ops import index as index
 from chainrule.ops import linear as linear
 from chainrule.ops import loss as loss
+from chainrule.ops import norm as norm
+from chainrule.ops import pool as pool
 from chainrule.ops import protocol as protocol
 from chainrule.ops import random as random
 from chainrule.ops import reduce as reduce
 from chainrule.ops import shape as shape
+from chainrule.ops import window as window
