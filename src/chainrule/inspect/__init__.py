@@ -1,0 +1,10 @@
+"""Looking into a graph: its gates, with every value and every gradient on every edge.
+
+`ComputationalGraph` is the lecture's graph object. It is a view of what the engine recorded: the
+rules it shows are the engine's own.
+"""
+
+from chainrule.inspect.box import Box as Box
+from chainrule.inspect.gate import Gate as Gate
+from chainrule.inspect.graph import ComputationalGraph as ComputationalGraph
+from chainrule.inspect.local import Local as Local
