@@ -5,6 +5,9 @@ transformations `grad`, `vjp`, `jacobian` and `hessian`; networks are in `cr.nn`
 `cr.optim`. This file holds the public names and nothing else.
 """
 
+from importlib import import_module
+from typing import Any
+
 from chainrule.core.mode import enable_grad as enable_grad
 from chainrule.core.mode import no_grad as no_grad
 from chainrule.core.numerical import check_grads as check_grads
@@ -15,6 +18,7 @@ from chainrule.core.transform import hessian as hessian
 from chainrule.core.transform import jacobian as jacobian
 from chainrule.core.transform import value_and_grad as value_and_grad
 from chainrule.core.transform import vjp as vjp
+from chainrule.errors import UnknownNameError, nearest
 from chainrule.ops import random as random
 from chainrule.ops.arithmetic import abs as abs
 from chainrule.ops.arithmetic import add as add
@@ -106,3 +110,23 @@ from chainrule.ops.shape import stack as stack
 from chainrule.ops.shape import swapaxes as swapaxes
 from chainrule.ops.shape import tile as tile
 from chainrule.ops.shape import transpose as transpose
+
+# Imported when first used, so that `import chainrule` stays quick.
+_PACKAGES = {"data", "inspect", "nn", "optim", "train"}
+_ELSEWHERE = {"ComputationalGraph": "chainrule.inspect.graph"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the packages above the engine when they are first named; hint at wrong names."""
+    if name in _PACKAGES:
+        return import_module(f"chainrule.{name}")
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
+    functional = import_module("chainrule.nn.functional")
+    if hasattr(functional, name):
+        raise UnknownNameError(f"chainrule has no {name!r}", hint=f"chainrule.nn.functional.{name}")
+    raise UnknownNameError(f"chainrule has no {name!r}", hint=nearest(name, __dir__()))
+
+
+def __dir__() -> list[str]:
+    return sorted({name for name in globals() if not name.startswith("_")} | _PACKAGES | _ELSEWHERE.keys())

@@ -18,8 +18,9 @@ from chainrule.core.op import Op
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Array, is_float, spec_of
 from chainrule.core.stream import Stream
+from chainrule.core.tensor import Tensor
 from chainrule.core.transform import vjp
-from chainrule.errors import CheckError, ChainruleError
+from chainrule.errors import ChainruleError, CheckError
 
 _FLOATS = (np.float32, np.float64)
 
@@ -75,15 +76,14 @@ def _check_value(op: Op, sample: Sample) -> None:
         if (spec.shape, spec.dtype) != (value.shape, value.dtype):
             raise CheckError(f"spec says {spec} but the value is {value.shape} {value.dtype}")
         if value.dtype.kind == "f":
-            scale = np.finfo(dtype).eps * 64
+            scale = 64 * float(np.finfo(dtype).eps)
             np.testing.assert_allclose(value, exact, rtol=scale, atol=scale)
 
 
 def _check_gradient(op: Op, sample: Sample) -> None:
     """Gradients to second order agree with finite differences; float32 agrees with float64."""
     arrays = sample.arrays(np.float64)
-    floats = [each for each in arrays if isinstance(each, np.ndarray) and is_float(each.dtype)]
-    if not floats or not is_float(_call(op, arrays, sample.params).dtype):
+    if not any(map(_is_real, arrays)) or not is_float(_call(op, arrays, sample.params).dtype):
         return
     check_grads(lambda *inputs: op(*inputs, **sample.params), arrays)
     single, double = (_gradients(op, sample, dtype) for dtype in _FLOATS)
@@ -91,10 +91,14 @@ def _check_gradient(op: Op, sample: Sample) -> None:
         np.testing.assert_allclose(one, two, rtol=2e-4, atol=2e-4)
 
 
-def _gradients(op: Op, sample: Sample, dtype: Any, of: Callable[..., Any] | None = None) -> list[Array]:
+def _is_real(value: Any) -> bool:
+    return spec_of(value).dtype.kind == "f" and not spec_of(value).weak
+
+
+def _gradients(op: Op, sample: Sample, dtype: Any, of: Op | None = None) -> list[Array]:
     """Return the gradient of each float input for a fixed random upstream gradient."""
     arrays = sample.arrays(dtype)
-    places = [i for i, x in enumerate(arrays) if isinstance(x, np.ndarray) and is_float(x.dtype)]
+    places = [i for i, x in enumerate(arrays) if _is_real(x)]
 
     def f(*floats: Any) -> Any:
         inputs = list(arrays)
@@ -131,7 +135,11 @@ def _check_movement(op: Movement, sample: Sample) -> None:
     index_map = op.map(x.shape, **params)
     np.testing.assert_array_equal(op.value(x, **params), gather(x, index_map), "view and index map")
     g = Stream(2).normal(index_map.shape, dtype=np.float64)
-    (claimed,) = vjp(lambda x: op(x, **params), x)[1](g)
+
+    def moved(x: Tensor) -> Tensor:
+        return op(x, **params)
+
+    (claimed,) = vjp(moved, x)[1](g)
     np.testing.assert_allclose(claimed.data, scatter(g, index_map), err_msg="back and index map")
 
 
@@ -143,7 +151,7 @@ def _check_edges(op: Elementwise) -> None:
             with np.errstate(all="ignore"):
                 value = op(*inputs).data
                 exact = op(*(each.astype(np.float64) for each in inputs)).data
-            scale = np.finfo(dtype).eps * 64
+            scale = 64 * float(np.finfo(dtype).eps)
             np.testing.assert_allclose(value, exact, rtol=scale, atol=1e-37, err_msg=f"{op.name} at {edge}")
             with np.errstate(all="ignore"):
                 gradients = vjp(op, *inputs)[1](np.ones_like(value))

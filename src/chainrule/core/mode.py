@@ -6,7 +6,7 @@ The only mutable state of the engine besides the tensors; each thread has its ow
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ContextDecorator, contextmanager
 from typing import Any
 
@@ -74,7 +74,7 @@ class enable_grad(no_grad):
 
 
 @contextmanager
-def scoped(kind: str, label: str, owner: object) -> Iterator[None]:
+def scoped(kind: str, label: str, owner: object) -> Generator[None]:
     """Mark what is computed inside as belonging to `owner`."""
     outer = mode.scope
     mode.scope = Scope(kind, label, owner, outer)

@@ -164,7 +164,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
             inputs = [each if isinstance(each, Tensor) else a for each, a in zip(inputs, arrays, strict=True)]
         out.requires_grad = True
         out.op = op
-        out.inputs = inputs if inputs.__class__ is tuple else tuple(inputs)
+        out.inputs = tuple(inputs)
         out.params = params
         out.scope = mode.scope
     else:
@@ -237,7 +237,7 @@ def describe_inputs(op: Op, inputs: Sequence[Any]) -> str:
 
 def _origin(value: Any) -> str:
     if not isinstance(value, Tensor):
-        return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else repr(value)[:60]
+        return str(spec_of(value)) if isinstance(value, np.ndarray) else repr(value)[:60]  # pyright: ignore
     text = str(spec_of(value._data))
     if value.op is not None:
         path = value.scope.module_path() if value.scope else ""

@@ -35,9 +35,9 @@ class Spec:
 
 def spec_of(value: Any) -> Spec:
     """Return the spec of an ndarray or a Python number."""
-    if isinstance(value, np.ndarray):
-        return Spec(value.shape, value.dtype)
-    return Spec((), np.dtype(type(value)), weak=True)
+    if value.__class__ in (bool, int, float):
+        return Spec((), np.dtype(value.__class__), weak=True)
+    return Spec(value.shape, value.dtype)
 
 
 def known_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:

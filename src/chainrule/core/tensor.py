@@ -8,8 +8,8 @@ by name in the registry when called, so this module knows no op.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,10 @@ class Tensor:
     @data.setter
     def data(self, value: Any) -> None:
         array = to_array(value)
+        if is_float(self._data.dtype) and not isinstance(value, (Tensor, np.ndarray, np.generic)):
+            array = np.asarray(value, self._data.dtype)  # plain numbers take the tensor's dtype
+        if self.requires_grad and not is_float(array.dtype):
+            raise DTypeError(f"data: {describe(self)} has a gradient, so it cannot hold {array.dtype}")
         if self.op is not None:
             raise GraphError(
                 f"data: the value of {describe(self)} was computed and cannot be assigned",
@@ -243,7 +247,7 @@ class Tensor:
         return f"tensor({', '.join(parts)})"
 
     # ---- NumPy's protocols ---------------------------------------------------------------------
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -293,33 +297,37 @@ class Tensor:
 def plain_index(key: Any) -> Any:
     """Return an index with the tensors in it replaced by their arrays."""
     if isinstance(key, tuple):
-        return tuple(each._data if isinstance(each, Tensor) else each for each in key)
+        parts = cast("tuple[Any, ...]", key)
+        return tuple(each._data if isinstance(each, Tensor) else each for each in parts)
     return key._data if isinstance(key, Tensor) else key
 
 
 def to_array(data: Any) -> Array:
     """Return `data` as an array; Python floats become float32, arrays keep their dtype."""
-    if isinstance(data, np.ndarray):
-        array = data
-    elif isinstance(data, Tensor):
+    if isinstance(data, Tensor):
         return data._data
-    else:
-        if isinstance(data, (list, tuple)) and any(isinstance(each, Tensor) for each in data):
-            data = [each._data if isinstance(each, Tensor) else each for each in data]
-        try:
-            array = np.asarray(data)
-        except ValueError as error:
-            raise ShapeError(f"tensor: the nested lists are not rectangular ({error})") from error
-        if array.dtype == np.float64 and not _holds_numpy(data):
-            array = array.astype(np.float32)
+    array = cast("Array", data) if isinstance(data, np.ndarray) else _converted(data)
     known_dtype(array.dtype)
     return array
 
 
+def _converted(data: Any) -> Array:
+    if isinstance(data, (list, tuple)):
+        items = cast("Sequence[Any]", data)
+        data = [each._data if isinstance(each, Tensor) else each for each in items]
+    try:
+        array: Array = np.asarray(data)
+    except ValueError as error:
+        raise ShapeError(f"tensor: the nested lists are not rectangular ({error})") from error
+    return array.astype(np.float32) if array.dtype == np.float64 and not _holds_numpy(data) else array
+
+
 def _holds_numpy(data: Any) -> bool:
+    """Tell whether nested lists hold NumPy's own numbers, whose dtype is to be kept."""
     while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return hasattr(data, "dtype")
+        items = cast("Sequence[Any]", data)
+        data = items[0]
+    return isinstance(data, (np.ndarray, np.generic))
 
 
 def describe(tensor: Tensor) -> str:

@@ -26,7 +26,11 @@ def sigmoid(x: Expr) -> Expr:
     return 0.5 * (1.0 + scalar.tanh(0.5 * x))
 
 
-@elementwise(partial=lambda x, y: scalar.select(x > 0.0, 1.0, 0.0), kinks=_ZERO)
+def _step(x: Expr, y: Expr) -> Expr:
+    return scalar.select(x > 0.0, 1.0, 0.0)
+
+
+@elementwise(partial=_step, kinks=_ZERO)
 def relu(x: Expr) -> Expr:
     """The positive part: max(x, 0)."""
     return scalar.maximum(x, 0.0)

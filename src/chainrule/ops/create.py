@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,7 @@ def tensor(
 
 def _tracked(data: Any) -> bool:
     if isinstance(data, (list, tuple)):
-        items: Any = data
+        items = cast("Sequence[Any]", data)
         return any(_tracked(each) for each in items)
     return isinstance(data, Tensor) and data.op is not None
 
@@ -94,7 +95,7 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: DTyp
     Integers give int64, floats float32.
     """
     first, last = (0, start) if stop is None else (start, stop)
-    return Tensor(_default(np.arange(first, last, step, dtype), dtype, first, last, step))
+    return Tensor(_default(np.arange(first, last, step, dtype=dtype), dtype, first, last, step))
 
 
 @public

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -78,12 +78,15 @@ def _picked_spec(x: Spec, *indices: Spec, key: tuple[Any, ...]) -> Spec:
     return Spec(shape, x.dtype)
 
 
+def _picked_gradient(
+    g: Tensor, node: Tensor, x: Tensor, *indices: Array, key: tuple[Any, ...]
+) -> list[Tensor | None]:
+    return [placed(g, *indices, shape=x.shape, key=key), *(None for _ in indices)]
+
+
 @opaque(
     spec=_picked_spec,
-    gradient=lambda g, node, x, *indices, key: (
-        placed(g, *indices, shape=x.shape, key=key),
-        *[None for _ in indices],
-    ),
+    gradient=_picked_gradient,
     samples=[
         sample((5, 4), Integers((3,), 0, 5), key=(Slot(0),)),
         sample((5, 4), Integers((2, 3), -5, 5), Integers((3,), 0, 4), key=(Slot(0), Slot(1))),
@@ -96,12 +99,19 @@ def picked(*x: Array, key: tuple[Any, ...] = ()) -> Array:
     return x[0][_rebuilt(key, x[1:])]
 
 
+def _placed_spec(g: Spec, *indices: Spec, shape: Shape, key: tuple[Any, ...]) -> Spec:
+    return Spec(tuple(shape), g.dtype)
+
+
+def _placed_gradient(
+    g: Tensor, node: Tensor, x: Tensor, *indices: Array, shape: Shape, key: tuple[Any, ...]
+) -> list[Tensor | None]:
+    return [picked(g, *indices, key=key), *(None for _ in indices)]
+
+
 @opaque(
-    spec=lambda g, *indices, shape, key: Spec(shape, g.dtype),
-    gradient=lambda g, node, x, *indices, shape, key: (
-        picked(g, *indices, key=key),
-        *[None for _ in indices],
-    ),
+    spec=_placed_spec,
+    gradient=_placed_gradient,
     samples=[sample((3, 4), Integers((3,), 0, 5), shape=(5, 4), key=(Slot(0),))],
 )
 def placed(*g: Array, shape: Shape = (), key: tuple[Any, ...] = ()) -> Array:
@@ -118,8 +128,8 @@ _PLAIN = (slice, int, type(None), type(Ellipsis))
 def getitem(x: Any, key: Any) -> Tensor:
     """NumPy's `x[key]`: slices, integers, None, ..., integer arrays and boolean masks."""
     tensor = x if isinstance(x, Tensor) else Tensor(x)
-    parts = plain_index(key)
-    parts = parts if isinstance(parts, tuple) else (parts,)
+    plain = plain_index(key)
+    parts = cast("tuple[Any, ...]", plain) if isinstance(plain, tuple) else (plain,)
     if all(each.__class__ in _PLAIN or isinstance(each, np.integer) for each in parts):
         return sliced(tensor, key=parts)
     arrays: list[Array] = []
@@ -138,7 +148,9 @@ def getitem(x: Any, key: Any) -> Tensor:
 
 
 def _index_array(part: Any) -> Array:
-    array = np.asarray(part) if not isinstance(part, list) or part else np.empty(0, np.int64)
+    array: Array = np.asarray(part)
+    if not array.size and not isinstance(part, np.ndarray):
+        array = array.astype(np.int64)  # NumPy makes an empty list float, and takes it as an index
     if array.dtype.kind not in "iub":
         raise DTypeError(
             f"index: {array.dtype} is no index; use slices, integers, None, ..., integer or bool arrays"

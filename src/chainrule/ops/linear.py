@@ -92,7 +92,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     if isinstance(axes, int):
         over = tuple(range(left.ndim - axes, left.ndim)), tuple(range(axes))
     else:
-        over = tuple(tuple(each) if isinstance(each, Sequence) else (operator.index(each),) for each in axes)
+        over = _axes(axes[0]), _axes(axes[1])
     one = normalize_axes(over[0], left.ndim, "tensordot(a, b)")
     two = normalize_axes(over[1], right.ndim, "tensordot(a, b)")
     if len(one) != len(two):
@@ -104,6 +104,10 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
         n for j, n in enumerate(names[1]) if j not in two
     ]
     return _contraction("tensordot", tuple(names[0]), tuple(names[1]), tuple(kept))(left, right)
+
+
+def _axes(axes: Any) -> tuple[int, ...]:
+    return tuple(map(operator.index, axes)) if isinstance(axes, Sequence) else (operator.index(axes),)  # pyright: ignore
 
 
 @public

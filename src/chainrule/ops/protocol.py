@@ -6,8 +6,8 @@ loses no gradient, and is refused with the way out if it would.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -93,10 +93,10 @@ def _plain(value: Any, found: list[Tensor]) -> Any:
         found.append(value)
         return value._data
     if isinstance(value, (tuple, list)):
-        items: Any = value
-        return type(items)(_plain(each, found) for each in items)
+        items = [_plain(each, found) for each in cast("Sequence[Any]", value)]
+        return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, dict):
-        pairs: dict[Any, Any] = value
+        pairs = cast("dict[Any, Any]", value)
         return {key: _plain(each, found) for key, each in pairs.items()}
     return value
 

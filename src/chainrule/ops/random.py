@@ -5,6 +5,7 @@ Initialisers, dropout and shuffles draw from `default` unless they are given a s
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ def seed(n: int) -> None:
     >>> seed(1); a = normal((2,)); seed(1); bool((a == normal((2,))).all())
     True
     """
-    if not isinstance(n, (int, np.integer)):
-        raise DTypeError(f"random.seed: must be an integer, got {n!r}")
-    default.state = (int(n), 0, 0)
+    try:
+        default.state = (operator.index(n), 0, 0)
+    except TypeError:
+        raise DTypeError(f"random.seed: must be an integer, got {n!r}") from None
 
 
 def get_state() -> tuple[int, int, int]:

@@ -31,9 +31,17 @@ def _new_shape(old: Shape, shape: Any) -> Shape:
     return new
 
 
+def _reshape_view(x: Array, *, shape: Any) -> Array:
+    return x.reshape(shape)
+
+
+def _reshape_back(g: Tensor, source: Shape, *, shape: Any) -> Tensor:
+    return reshape(g, shape=source)
+
+
 @movement(
-    view=lambda x, *, shape: x.reshape(shape),
-    back=lambda g, source, *, shape: reshape(g, shape=source),
+    view=_reshape_view,
+    back=_reshape_back,
     samples=[sample((2, 3), shape=(3, 2)), sample((2, 3), shape=-1), sample((0, 3), shape=(3, 0, 2))],
     wrong=[wrong("reshape(x): 6 values of shape (2, 3) cannot take shape (4, -1)", (2, 3), shape=(4, -1))],
 )
@@ -49,13 +57,17 @@ def _order(ndim: int, axes: Axes) -> tuple[int, ...]:
     return order
 
 
+def _transpose_view(x: Array, *, axes: Axes) -> Array:
+    return x.transpose(_order(x.ndim, axes))
+
+
 def _transpose_back(g: Tensor, source: Shape, *, axes: Axes) -> Tensor:
     order = _order(len(source), axes)
     return transpose(g, axes=tuple(order.index(axis) for axis in range(len(source))))
 
 
 @movement(
-    view=lambda x, *, axes: x.transpose(_order(x.ndim, axes)),
+    view=_transpose_view,
     back=_transpose_back,
     samples=[sample((2, 3)), sample((2, 3, 4), axes=(1, -1, 0)), sample(()), sample((0, 2), axes=(1, 0))],
     wrong=[wrong("transpose(x): axes (0,) must name each of the 2 axes once", (2, 3), axes=(0,))],
@@ -67,9 +79,17 @@ def transpose(x: Source, *, axes: Axes = None) -> IndexMap:
     return x.at([grid[order.index(axis)] for axis in range(x.ndim)], tuple(x.shape[axis] for axis in order))
 
 
+def _broadcast_view(x: Array, *, shape: Any) -> Array:
+    return np.broadcast_to(x, shape)
+
+
+def _broadcast_back(g: Tensor, source: Shape, *, shape: Any) -> Tensor:
+    return sum_to(g, shape=source)
+
+
 @movement(
-    view=lambda x, *, shape: np.broadcast_to(x, shape),
-    back=lambda g, source, *, shape: named("sum_to")(g, shape=source),
+    view=_broadcast_view,
+    back=_broadcast_back,
     samples=[sample((3,), shape=(2, 3)), sample((2, 1), shape=(4, 2, 3)), sample((), shape=(0, 2))],
     wrong=[wrong("broadcast_to(x): shape (3,) does not broadcast to (2, 2)", (3,), shape=(2, 2))],
 )
@@ -89,9 +109,13 @@ def _sum_to_spec(g: Spec, *, shape: Shape) -> Spec:
     return Spec(tuple(shape), g.dtype)
 
 
+def _sum_to_gradient(g: Tensor, node: Tensor, x: Tensor, *, shape: Shape) -> tuple[Tensor]:
+    return (broadcast_to(g, shape=x.shape),)
+
+
 @opaque(
     spec=_sum_to_spec,
-    gradient=lambda g, node, x, *, shape: (broadcast_to(g, shape=x.shape),),
+    gradient=_sum_to_gradient,
     reads=[False],
     samples=[sample((2, 3), shape=(3,)), sample((4, 2, 3), shape=(2, 1)), sample((0, 2), shape=())],
 )
@@ -109,9 +133,13 @@ def _flip_view(x: Array, *, axis: Axes) -> Array:
     return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
 
 
+def _flip_back(g: Tensor, source: Shape, *, axis: Axes) -> Tensor:
+    return flip(g, axis=axis)
+
+
 @movement(
     view=_flip_view,
-    back=lambda g, source, *, axis: flip(g, axis=axis),
+    back=_flip_back,
     samples=[sample((2, 3)), sample((2, 3), axis=-1), sample((2, 0), axis=(0, 1))],
 )
 def flip(x: Source, *, axis: Axes = None) -> IndexMap:
@@ -358,4 +386,4 @@ def tile(A: Any, reps: int | Sequence[int]) -> Tensor:
 
 
 def _shape(x: Any) -> Shape:
-    return x.shape if isinstance(x, (Tensor, np.ndarray)) else to_array(x).shape
+    return x.shape if isinstance(x, Tensor) else to_array(x).shape

@@ -8,7 +8,6 @@ Nothing here knows arrays, dtypes or tensors.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -21,10 +20,10 @@ CONSTANT, VARIABLE = "constant", "variable"
 _interned: dict[tuple[object, ...], Expr] = {}
 
 _FOLDED: dict[str, Callable[..., float]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "negative": operator.neg,
+    "add": float.__add__,
+    "subtract": float.__sub__,
+    "multiply": float.__mul__,
+    "negative": float.__neg__,
 }
 
 

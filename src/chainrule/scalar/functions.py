@@ -14,34 +14,40 @@ from dataclasses import dataclass
 
 from chainrule.scalar.expr import Expr, Number, apply
 
-ZERO = (0.0, 0.0)
-
 
 @dataclass(frozen=True)
 class Function:
-    """What is known of one function: its arity, its partials, and whether it is flat or logical."""
+    """What is known of one function: its arity and its partials."""
 
     name: str
     arity: int
-    partials: Callable[..., tuple[Number, ...]]
-    logical: bool = False
+    partials: Callable[..., tuple[Number, ...]]  # (y, *args) -> one partial an argument
 
 
 FUNCTIONS: dict[str, Function] = {}
 
 
-def _declare(
-    name: str, arity: int, partials: Callable[..., tuple[Number, ...]] | None = None, logical: bool = False
-) -> Callable[..., Expr]:
-    """Enter a function into the table; without partials it is flat (its derivative is 0)."""
-    rule = partials or (lambda _y, *args: (0.0,) * len(args))
-    FUNCTIONS[name] = Function(name, arity, rule, logical)
+def _unary(name: str, partial: Callable[[Expr, Expr], Number] | None = None) -> Callable[[Number], Expr]:
+    """Enter f(a) with its partial(y, a); without one it is flat (its derivative is 0)."""
 
-    def build(*args: Number) -> Expr:
-        return apply(name, *args)
+    def partials(y: Expr, *args: Expr) -> tuple[Number, ...]:
+        return (0.0 if partial is None else partial(y, args[0]),)
 
-    build.__name__ = name
-    return build
+    FUNCTIONS[name] = Function(name, 1, partials)
+    return lambda a: apply(name, a)
+
+
+def _binary(
+    name: str,
+    partials: Callable[[Expr, Expr, Expr], tuple[Number, Number]] | None = None,
+) -> Callable[[Number, Number], Expr]:
+    """Enter f(a, b) with its two partials(y, a, b); without them it is flat."""
+
+    def both(y: Expr, *args: Expr) -> tuple[Number, ...]:
+        return (0.0, 0.0) if partials is None else partials(y, args[0], args[1])
+
+    FUNCTIONS[name] = Function(name, 2, both)
+    return lambda a, b: apply(name, a, b)
 
 
 def cast(x: Number, dtype: str) -> Expr:
@@ -54,62 +60,74 @@ def square(x: Number) -> Expr:
     return apply("multiply", x, x)
 
 
-add = _declare("add", 2, lambda y, a, b: (1.0, 1.0))
-subtract = _declare("subtract", 2, lambda y, a, b: (1.0, -1.0))
-multiply = _declare("multiply", 2, lambda y, a, b: (b, a))
-divide = _declare("divide", 2, lambda y, a, b: (1.0 / b, -y / b))
-negative = _declare("negative", 1, lambda y, a: (-1.0,))
-power = _declare(
+add = _binary("add", lambda y, a, b: (1.0, 1.0))
+subtract = _binary("subtract", lambda y, a, b: (1.0, -1.0))
+multiply = _binary("multiply", lambda y, a, b: (b, a))
+divide = _binary("divide", lambda y, a, b: (1.0 / b, -y / b))
+negative = _unary("negative", lambda y, a: -1.0)
+power = _binary(
     "power",
-    2,
     lambda y, a, b: (
         select(equal(b, 0.0), 0.0, b * a ** (b - 1.0)),
         select(equal(a, 0.0), 0.0, y * log(a)),
     ),
 )
-floor_divide = _declare("floor_divide", 2)
-remainder = _declare("remainder", 2, lambda y, a, b: (1.0, -floor_divide(a, b)))
+floor_divide = _binary("floor_divide")
+remainder = _binary("remainder", lambda y, a, b: (1.0, -floor_divide(a, b)))
 
-exp = _declare("exp", 1, lambda y, a: (y,))
-expm1 = _declare("expm1", 1, lambda y, a: (y + 1.0,))
-log = _declare("log", 1, lambda y, a: (1.0 / a,))
-log1p = _declare("log1p", 1, lambda y, a: (1.0 / (1.0 + a),))
-sqrt = _declare("sqrt", 1, lambda y, a: (0.5 / y,))
-sin = _declare("sin", 1, lambda y, a: (cos(a),))
-cos = _declare("cos", 1, lambda y, a: (-sin(a),))
-arctan2 = _declare("arctan2", 2, lambda y, a, b: (b / (a * a + b * b), -a / (a * a + b * b)))
-tanh = _declare("tanh", 1, lambda y, a: (1.0 - y * y,))
-erf = _declare("erf", 1, lambda y, a: (2.0 / math.sqrt(math.pi) * exp(-(a * a)),))
+exp = _unary("exp", lambda y, a: y)
+expm1 = _unary("expm1", lambda y, a: y + 1.0)
+log = _unary("log", lambda y, a: 1.0 / a)
+log1p = _unary("log1p", lambda y, a: 1.0 / (1.0 + a))
+sqrt = _unary("sqrt", lambda y, a: 0.5 / y)
+sin = _unary("sin", lambda y, a: cos(a))
+cos = _unary("cos", lambda y, a: -sin(a))
+arctan2 = _binary("arctan2", lambda y, a, b: (b / (a * a + b * b), -a / (a * a + b * b)))
+tanh = _unary("tanh", lambda y, a: 1.0 - y * y)
+erf = _unary("erf", lambda y, a: 2.0 / math.sqrt(math.pi) * exp(-(a * a)))
 
-absolute = _declare("absolute", 1, lambda y, a: (sign(a),))
-sign = _declare("sign", 1)
-floor = _declare("floor", 1)
-ceil = _declare("ceil", 1)
-rint = _declare("rint", 1)
-maximum = _declare("maximum", 2, lambda y, a, b: (_share(a > b, a, b), _share(b > a, a, b)))
-minimum = _declare("minimum", 2, lambda y, a, b: (_share(a < b, a, b), _share(b < a, a, b)))
+absolute = _unary("absolute", lambda y, a: sign(a))
+sign = _unary("sign")
+floor = _unary("floor")
+ceil = _unary("ceil")
+rint = _unary("rint")
+maximum = _binary("maximum", lambda y, a, b: (_share(a > b, a, b), _share(b > a, a, b)))
+minimum = _binary("minimum", lambda y, a, b: (_share(a < b, a, b), _share(b < a, a, b)))
 
-less = _declare("less", 2, logical=True)
-less_equal = _declare("less_equal", 2, logical=True)
-greater = _declare("greater", 2, logical=True)
-greater_equal = _declare("greater_equal", 2, logical=True)
-equal = _declare("equal", 2, logical=True)
-not_equal = _declare("not_equal", 2, logical=True)
-logical_and = _declare("logical_and", 2, logical=True)
-logical_or = _declare("logical_or", 2, logical=True)
-logical_xor = _declare("logical_xor", 2, logical=True)
-logical_not = _declare("logical_not", 1, logical=True)
-bitwise_and = _declare("bitwise_and", 2)
-bitwise_or = _declare("bitwise_or", 2)
-bitwise_xor = _declare("bitwise_xor", 2)
-invert = _declare("invert", 1)
-isnan = _declare("isnan", 1, logical=True)
-isinf = _declare("isinf", 1, logical=True)
-isfinite = _declare("isfinite", 1, logical=True)
+less = _binary("less")
+less_equal = _binary("less_equal")
+greater = _binary("greater")
+greater_equal = _binary("greater_equal")
+equal = _binary("equal")
+not_equal = _binary("not_equal")
+logical_and = _binary("logical_and")
+logical_or = _binary("logical_or")
+logical_xor = _binary("logical_xor")
+logical_not = _unary("logical_not")
+bitwise_and = _binary("bitwise_and")
+bitwise_or = _binary("bitwise_or")
+bitwise_xor = _binary("bitwise_xor")
+invert = _unary("invert")
+isnan = _unary("isnan")
+isinf = _unary("isinf")
+isfinite = _unary("isfinite")
 
-select = _declare("select", 3, lambda y, c, a, b: (0.0, select(c, 1.0, 0.0), select(c, 0.0, 1.0)))
 
-FUNCTIONS["cast"] = Function("cast", 1, lambda y, a: (1.0,))
+def select(condition: Number, a: Number, b: Number) -> Expr:
+    """Return `a` where the condition holds, else `b`."""
+    return apply("select", condition, a, b)
+
+
+def _select_partials(_y: Expr, *args: Expr) -> tuple[Number, ...]:
+    return 0.0, select(args[0], 1.0, 0.0), select(args[0], 0.0, 1.0)
+
+
+def _cast_partials(_y: Expr, *_args: Expr) -> tuple[Number, ...]:
+    return (1.0,)
+
+
+FUNCTIONS["select"] = Function("select", 3, _select_partials)
+FUNCTIONS["cast"] = Function("cast", 1, _cast_partials)
 
 
 def _share(wins: Expr, a: Expr, b: Expr) -> Expr:

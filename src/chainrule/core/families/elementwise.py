@@ -40,7 +40,7 @@ class Elementwise(Op):
         body: Callable[..., Any],
         *,
         partial: Callable[..., Any] | None = None,
-        domain: tuple[float, float] | Sequence[tuple[float, float]] = (-2.0, 2.0),
+        domain: tuple[float, float] | list[tuple[float, float]] = (-2.0, 2.0),
         edges: Sequence[float] = (),
         kinks: Mapping[float, str] | None = None,
         samples: Sequence[Sample] | None = None,
@@ -52,8 +52,9 @@ class Elementwise(Op):
         self.output = _unused("output", self.inputs)
         self.floats = tuple(name for name in self.parameters if annotations.get(name) in ("float", float))
         self.statics = tuple(name for name in self.parameters if name not in self.floats)
-        pairs = domain if isinstance(domain[0], Sequence) else [domain] * self.arity
-        self.domain: list[tuple[float, float]] = list(pairs)  # pyright: ignore[reportArgumentType]
+        self.domain: list[tuple[float, float]] = (
+            [domain] * self.arity if isinstance(domain, tuple) else list(domain)
+        )
         self.samples = tuple(self._default_samples() if samples is None else samples)
         self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._rules: dict[tuple[Any, ...], list[Rule]] = {}
