@@ -87,7 +87,8 @@ class Local:
 
 def _units(shape: Shape, dtype: Any) -> list[Array]:
     """Return the arrays of `shape` that are 1 in one place and 0 elsewhere."""
-    return list(np.eye(math.prod(shape), dtype=dtype).reshape(-1, *shape))
+    size = math.prod(shape)
+    return list(np.eye(size, dtype=dtype).reshape(size, *shape))
 
 
 def _stacked(rows: list[Array], shape: Shape, dtype: Any) -> Array:
