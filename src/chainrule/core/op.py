@@ -33,6 +33,7 @@ class Op:
     """
 
     family: ClassVar[str] = ""
+    takes_numbers: ClassVar[bool] = False
     differentiable: bool = True
 
     def __init__(
@@ -73,7 +74,7 @@ class Op:
     def bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort a call into inputs and parameters, in NumPy's manner: either may be given by name."""
         if len(args) == self.arity and kwargs.keys() <= self.parameters.keys():
-            return tuple(args), {**self.parameters, **kwargs}
+            return tuple(args), {**self.parameters, **kwargs}  # the usual call, without the detour
         if self.variadic:
             given, inputs = dict(kwargs), tuple(args)
         else:
@@ -184,8 +185,8 @@ def declare(op: Op) -> Op:
 
 
 def _plain(op: Op, value: Any) -> Any:
-    """Python numbers stay weak, so that `2.0 * x` keeps x's dtype; all else becomes an array."""
-    if value.__class__ in (float, int, bool) or (value is None and op.optional):
+    """In `2.0 * x` the number stays weak, so that x keeps its dtype; all else becomes an array."""
+    if (op.takes_numbers and value.__class__ in (float, int, bool)) or (value is None and op.optional):
         return value
     return to_array(value)
 

@@ -287,11 +287,11 @@ class Tensor:
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the values in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-        return named("reshape")(self, shape[0] if len(shape) == 1 else shape)
+        return named("reshape")(self, shape=shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Tensor:
         """Permute the axes: `x.transpose(1, 0)`, `x.transpose((1, 0))`, or reverse them."""
-        return named("transpose")(self, (axes[0] if len(axes) == 1 else axes) or None)
+        return named("transpose")(self, axes=(axes[0] if len(axes) == 1 else axes) or None)
 
 
 def plain_index(key: Any) -> Any:

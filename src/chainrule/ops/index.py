@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.core.families import movement, opaque
 from chainrule.core.families.movement import Index, IndexMap, Source
+from chainrule.core.op import apply
 from chainrule.core.registry import public
 from chainrule.core.sample import Integers, sample, wrong
 from chainrule.core.spec import Array, Shape, Spec, normalize_axis
@@ -128,6 +129,8 @@ _PLAIN = (slice, int, type(None), type(Ellipsis))
 def getitem(x: Any, key: Any) -> Tensor:
     """NumPy's `x[key]`: slices, integers, None, ..., integer arrays and boolean masks."""
     tensor = x if isinstance(x, Tensor) else Tensor(x)
+    if key.__class__ is int or key.__class__ is slice:
+        return apply(sliced, (tensor,), {"key": (key,)})
     plain = plain_index(key)
     parts = cast("tuple[Any, ...]", plain) if isinstance(plain, tuple) else (plain,)
     if all(each.__class__ in _PLAIN or isinstance(each, np.integer) for each in parts):

@@ -34,6 +34,7 @@ class Elementwise(Op):
     """
 
     family = "elementwise"
+    takes_numbers = True
 
     def __init__(
         self,

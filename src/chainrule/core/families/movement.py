@@ -106,7 +106,7 @@ class Movement(Op):
         return self.body(Source(self.inputs[0], source), **params)
 
     def value(self, *arrays: Any, **params: Any) -> Any:
-        x = np.asarray(arrays[0])
+        (x,) = arrays
         return gather(x, self.map(x.shape, **params)) if self.view is None else self.view(x, **params)
 
     def spec(self, *specs: Spec, **params: Any) -> Spec:
@@ -136,7 +136,7 @@ class Transposed(Op):
         self.forward = forward
 
     def value(self, *arrays: Any, **params: Any) -> Any:
-        return scatter(np.asarray(arrays[0]), self.forward.map(params["shape"], **params["params"]))
+        return scatter(arrays[0], self.forward.map(params["shape"], **params["params"]))
 
     def spec(self, *specs: Spec, **params: Any) -> Spec:
         return Spec(tuple(params["shape"]), specs[0].dtype)

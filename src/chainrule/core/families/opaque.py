@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from chainrule.core.op import Op, declare
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Spec
@@ -38,7 +36,7 @@ class Opaque(Op):
         self.differentiable = gradient is not None
 
     def value(self, *arrays: Any, **params: Any) -> Any:
-        return self.body(*map(np.asarray, arrays), **params)
+        return self.body(*arrays, **params)
 
     def spec(self, *specs: Spec, **params: Any) -> Spec:
         return self._spec(*specs, **params)

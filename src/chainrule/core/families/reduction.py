@@ -50,7 +50,7 @@ class Reduction(Op):
         self.wrong = self._default_wrong()
 
     def value(self, *arrays: Any, **params: Any) -> Any:
-        x = np.asarray(arrays[0])
+        (x,) = arrays
         axes = normalize_axes(params["axis"], x.ndim, self.heading)
         if self.identity is None and any(x.shape[axis] == 0 for axis in axes) and x.size == 0:
             raise ArgumentError(
