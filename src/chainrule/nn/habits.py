@@ -1,0 +1,23 @@
+"""Names that users of other libraries try first, and what stands for them here."""
+
+from __future__ import annotations
+
+HABITS = {
+    "Dense": "nn.Linear(in_features, out_features): the inputs come first, activations are layers",
+    "Conv1D": "nn.Conv1d(in_channels, out_channels, kernel_size), on (n, channels, length)",
+    "Conv2D": "nn.Conv2d(in_channels, out_channels, kernel_size), on (n, channels, height, width)",
+    "MaxPooling2D": "nn.MaxPool2d(kernel_size, stride)",
+    "MaxPool2D": "nn.MaxPool2d(kernel_size, stride)",
+    "AveragePooling2D": "nn.AvgPool2d(kernel_size, stride)",
+    "GlobalAveragePooling2D": "nn.AdaptiveAvgPool2d(1), then nn.Flatten()",
+    "BatchNormalization": "nn.BatchNorm1d(num_features) or nn.BatchNorm2d(num_features)",
+    "LayerNormalization": "nn.LayerNorm(normalized_shape)",
+    "SpatialDropout2D": "nn.Dropout2d(p)",
+    "Activation": "a layer each: nn.ReLU(), nn.Tanh(), nn.Sigmoid(), ...",
+    "Input": "not needed: layers say what they take, as in nn.Linear(in_features, out_features)",
+    "InputLayer": "not needed: layers say what they take, as in nn.Linear(in_features, out_features)",
+    "Layer": "nn.Module: make parts in __init__, use them in forward",
+    "Model": "nn.Module: make parts in __init__, use them in forward",
+    "Swish": "nn.SiLU()",
+    "DropPath": "nn.StochasticDepth(p, mode='row')",
+}

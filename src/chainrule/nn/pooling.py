@@ -1,0 +1,123 @@
+"""Pooling layers: the functions of `functional` with their arguments kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.core.tensor import Tensor
+from chainrule.errors import ArgumentError
+from chainrule.nn import functional as F
+from chainrule.nn.module import Module
+
+
+class _Pool(Module):
+    """A layer without parameters: what is set by `_keep` is shown, and given to the function."""
+
+    def _keep(self, **settings: Any) -> None:
+        super().__init__()
+        self._settings = settings
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    def _given(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._settings}
+
+    def extra_repr(self) -> str:
+        """Return the arguments."""
+        return ", ".join(f"{name}={value}" for name, value in self._given().items() if value is not None)
+
+    def _refuse_indices(self, return_indices: bool) -> None:
+        if return_indices:
+            raise ArgumentError(f"{type(self).__name__}: return_indices is not supported")
+
+
+class MaxPool2d(_Pool):
+    """Largest number of every window of images (n, c, h, w); `stride` is the window's size if None.
+
+    >>> import chainrule as cr
+    >>> from chainrule import nn
+    >>> nn.MaxPool2d(3, stride=2, ceil_mode=True)(cr.ones((1, 2, 6, 6))).shape
+    (1, 2, 3, 3)
+    """
+
+    def __init__(  # noqa: PLR0917 - PyTorch's signature
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        stride = kernel_size if stride is None else stride
+        self._keep(
+            kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+        )
+        self._refuse_indices(return_indices)
+
+    def forward(self, x: Any) -> Tensor:
+        """Return the largest of every window."""
+        return F.max_pool2d(x, **self._given())
+
+
+class AvgPool2d(_Pool):
+    """Mean of every window of images (n, c, h, w); `stride` is the window's size if None."""
+
+    def __init__(  # noqa: PLR0917 - PyTorch's signature
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        self._keep(
+            kernel_size=kernel_size,
+            stride=kernel_size if stride is None else stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+            divisor_override=divisor_override,
+        )
+
+    def forward(self, x: Any) -> Tensor:
+        """Return the mean of every window."""
+        return F.avg_pool2d(x, **self._given())
+
+
+class AdaptiveAvgPool2d(_Pool):
+    """Means of images over a grid of `output_size` parts (a number, or two; None keeps an axis)."""
+
+    def __init__(self, output_size: Any) -> None:
+        self._keep(output_size=output_size)
+
+    def forward(self, x: Any) -> Tensor:
+        """Return the mean of every part."""
+        return F.adaptive_avg_pool2d(x, output_size=self.output_size)
+
+
+class FractionalMaxPool2d(_Pool):
+    """Largest number of random overlapping regions, for sizes that no stride gives.
+
+    Regions are drawn at every call, in evaluation too, unless `_random_samples` (n, c, 2) is given.
+    Source: Graham 2014, "Fractional Max-Pooling".
+    """
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> None:
+        self._keep(kernel_size=kernel_size, output_size=output_size, output_ratio=output_ratio)
+        self._refuse_indices(return_indices)
+        if (output_size is None) == (output_ratio is None):
+            raise ArgumentError("FractionalMaxPool2d: give either output_size or output_ratio")
+        self._random_samples = None if _random_samples is None else F.as_tensor(_random_samples)
+
+    def forward(self, x: Any) -> Tensor:
+        """Return the largest of every region."""
+        return F.fractional_max_pool2d(x, **self._given(), _random_samples=self._random_samples)
