@@ -1,0 +1,37 @@
+"""The entry point: how errors leave the program, whatever verb was called.
+
+Importable without typer and rich, so that their absence is an error in plain words. An error of the
+library is printed without a traceback (exit status 1, or 2 for a wrong argument); `--debug` shows
+the traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from chainrule.errors import ArgumentError, ChainruleError, UnknownNameError, need
+
+
+def main() -> None:
+    """Run the command line on the program's arguments and exit with its status."""
+    debug = "--debug" in sys.argv
+    sys.argv[1:] = [each for each in sys.argv[1:] if each != "--debug"]
+    try:
+        for package in ("typer", "rich"):
+            need(package, for_="the command line")
+        importlib.import_module("chainrule.cli.app").app(prog_name="chainrule")
+    except (ChainruleError, OSError) as error:
+        if debug:
+            raise
+        sys.exit(_told(error))
+
+
+def _told(error: ChainruleError | OSError) -> int:
+    """Print `error` for people and return the exit status."""
+    headline, _, rest = str(error).partition("\n")
+    red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    opening = f"\x1b[31merror: {headline}\x1b[0m" if red else f"error: {headline}"
+    print(opening, *([rest] if rest else []), sep="\n", file=sys.stderr)
+    return 2 if isinstance(error, ArgumentError | UnknownNameError) else 1

@@ -1,0 +1,180 @@
+"""From settings to what runs: data read, a network built, loss, optimiser and schedule chosen.
+
+Everything random is drawn from the seed in the settings, in a fixed order, so the same settings and
+data give the same weights to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule import nn, optim
+from chainrule.core.tensor import Tensor
+from chainrule.data import Cutout, Dataset, HorizontalFlip, Normalizer, RandomCrop, Splits, load
+from chainrule.errors import ArgumentError, DataError
+from chainrule.nn import functional as F
+from chainrule.ops import random
+from chainrule.optim import lr_scheduler
+from chainrule.train.inference import Inference
+from chainrule.train.metrics import Array
+from chainrule.train.models import build_model
+from chainrule.train.settings import AUGMENTATIONS, PENALTIES, Settings, parsed
+from chainrule.train.step import Loss
+from chainrule.train.trainer import Trainer
+
+_OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "sgd": optim.SGD,
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "rmsprop": optim.RMSprop,
+    "adagrad": optim.Adagrad,
+}
+_PENALTIES: dict[str, Callable[..., Any]] = {"l1": optim.L1, "l2": optim.L2, "elastic": optim.ElasticNet}
+_AUGMENTATIONS: dict[str, tuple[Callable[..., Any], type]] = {
+    "flip": (HorizontalFlip, float),
+    "crop": (RandomCrop, int),
+    "cutout": (Cutout, int),
+}
+
+
+def read_data(data: str, options: dict[str, Any], validation: float, seed: int) -> Splits:
+    """Return the splits of `data.load`; the targets of a regression as (n, outputs)."""
+    splits = load(data, validation=validation, seed=seed, **options)
+    if splits.classes:
+        return splits
+    columns = {name: Dataset(part.x, part.y.reshape(len(part), -1)) for name, part in splits.parts.items()}
+    return replace(splits, **columns)
+
+
+def assemble(settings: Settings, splits: Splits) -> Trainer:
+    """Return the trainer that `settings` describe, with freshly drawn weights.
+
+    The normaliser is fitted on the training split only. Raises ArgumentError where settings and
+    data do not go together.
+    """
+    if bool(splits.classes) == (settings.loss == "mse"):
+        task, fitting = ("classification", "softmax or hinge") if splits.classes else ("regression", "mse")
+        raise ArgumentError(
+            f"loss: {splits.name} is a {task}, which takes the loss {fitting}, not {settings.loss}"
+        )
+    random.seed(settings.seed)
+    inference = build_inference(settings, splits.sample_shape, outputs_of(splits))
+    inference.prepare = Normalizer().fit(splits.train.x)
+    if not splits.classes:
+        _fit_units(inference.model, splits.train.y)
+    return wrap(settings, splits, inference)
+
+
+def wrap(settings: Settings, splits: Splits, inference: Inference) -> Trainer:
+    """Return the trainer of a network that exists already."""
+    model = inference.model
+    optimizer = _optimizer(settings, model)
+    return Trainer(
+        model,
+        loss_function(settings, model),
+        optimizer,
+        _penalty(settings),
+        schedule=_schedule(settings, optimizer, -(-len(splits.train) // settings.batch_size)),
+        per="iteration",
+        prepare=inference.prepare,
+        augment=_augmentations(settings, splits.sample_shape),
+    )
+
+
+def build_inference(settings: Settings, sample_shape: tuple[int, ...], outputs: int) -> Inference:
+    """Return the network of `settings`; that of a regression speaks in the units of the targets."""
+    network = build_model(
+        settings.model, sample_shape, outputs, settings.hidden, settings.activation, settings.dropout
+    )
+    return Inference(nn.Sequential(network, Units(outputs)) if settings.loss == "mse" else network)
+
+
+def outputs_of(splits: Splits) -> int:
+    """Return the number of classes, or of targets of a regression."""
+    return len(splits.classes) or splits.train.y.shape[1]
+
+
+class Units(nn.Module):
+    """The last layer of a regression: from mean 0 and deviation 1 to the units of the targets."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", Tensor(np.zeros(outputs, np.float32)))
+        self.register_buffer("std", Tensor(np.ones(outputs, np.float32)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x * std + mean`."""
+        return x * self.std + self.mean
+
+
+def loss_function(settings: Settings, model: nn.Module) -> Loss:
+    """Return the loss; that of a regression is measured in the variance of the training targets."""
+    if settings.loss == "softmax":
+        return F.cross_entropy
+    if settings.loss == "hinge":
+        return F.hinge_loss
+    std = _units(model).std
+    return lambda predicted, y: F.mse_loss(predicted / std, y / std)
+
+
+def _fit_units(model: nn.Module, y: Array) -> None:
+    units = _units(model)
+    std = y.std(axis=0)
+    units.mean.assign(y.mean(axis=0))
+    units.std.assign(np.where(std > 0, std, 1))
+
+
+def _units(model: nn.Module) -> Units:
+    return next(module for module in model.modules() if isinstance(module, Units))
+
+
+def _optimizer(settings: Settings, model: nn.Module) -> optim.Optimizer:
+    options: dict[str, Any] = {"lr": settings.rate, "weight_decay": settings.weight_decay}
+    if settings.optimizer in ("sgd", "rmsprop"):
+        options["momentum"] = settings.momentum
+    return _OPTIMIZERS[settings.optimizer](model.parameters(), **options)
+
+
+def _schedule(settings: Settings, optimizer: optim.Optimizer, iterations: int) -> Any:
+    total = settings.epochs * iterations
+    if settings.schedule == "constant" or not total:
+        return None
+    if settings.schedule == "cosine":
+        return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
+    return lr_scheduler.OneCycleLR(optimizer, max_lr=settings.rate, total_steps=total, cycle_momentum=False)
+
+
+def _penalty(settings: Settings) -> Any:
+    if not settings.penalty:
+        return None
+    name, numbers = parsed("penalty", settings.penalty, PENALTIES)
+    try:
+        return _PENALTIES[name](*numbers)
+    except TypeError as error:
+        raise ArgumentError(
+            f"penalty: {settings.penalty!r} has the wrong count of numbers",
+            hint="l1:STRENGTH, l2:STRENGTH or elastic:STRENGTH:BETA",
+        ) from error
+
+
+def _augmentations(settings: Settings, sample_shape: tuple[int, ...]) -> list[Any]:
+    if settings.augment and len(sample_shape) != 3:
+        raise DataError(f"augment: only images can be augmented, the samples are {sample_shape}")
+    made = []
+    for text in settings.augment:
+        name, numbers = parsed("augment", text, AUGMENTATIONS)
+        kind, number = _AUGMENTATIONS[name]
+        try:
+            made.append(kind(*map(number, numbers)))
+        except TypeError as error:
+            raise ArgumentError(
+                f"augment: {text!r} needs one number", hint="flip, crop:4 or cutout:8"
+            ) from error
+    return made

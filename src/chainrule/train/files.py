@@ -1,0 +1,34 @@
+"""Files that are whole or not there: written beside their place, flushed, then renamed.
+
+One rule for everything a run writes. A full disk or a missing permission becomes an error that
+names the file and says that what was saved before is unchanged.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chainrule.data.fetch import replace_with
+from chainrule.errors import CheckpointError
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Give `path` the given content in one step (text in UTF-8).
+
+    Raises CheckpointError where that fails; the file is then what it was before.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        replace_with(path, lambda file: file.write(data) and None)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path.name}: cannot be written ({error.strerror or error})",
+            got=f"{path}, {len(data)} bytes",
+            hint="make room or choose another folder; what was saved before is unchanged",
+        ) from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the half-written files that a killed run left in `folder`."""
+    for path in folder.glob(".*.safetensors.*"):
+        path.unlink(missing_ok=True)

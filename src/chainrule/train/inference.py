@@ -1,0 +1,84 @@
+"""Using a model without changing it: scores for samples, and what they are worth.
+
+Evaluation mode inside, each module's own mode afterwards; nothing is recorded and no random number
+is drawn. Samples go through in batches, so that memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.mode import no_grad
+from chainrule.core.tensor import Tensor
+from chainrule.data import Dataset
+from chainrule.errors import ArgumentError, DataError
+from chainrule.nn import Module
+from chainrule.train.evaluation import Evaluation, measure
+from chainrule.train.metrics import Array
+from chainrule.train.step import Loss
+
+Prepare = Callable[[Array], Array]
+
+
+@dataclass
+class Inference:
+    """A model with what its inputs go through first: `prepare`, such as a fitted `Normalizer`.
+
+    Floating-point samples and targets take on the dtype of the model's parameters.
+    """
+
+    model: Module
+    prepare: Prepare | None = None
+
+    def __post_init__(self) -> None:
+        first = next((each for each in self.model.parameters() if each.dtype.kind == "f"), None)
+        self.dtype = np.dtype(np.float32) if first is None else first.dtype
+
+    def inputs(self, x: Array) -> Tensor:
+        """Return a batch of samples as the tensor that the model takes."""
+        return Tensor(self._converted(x if self.prepare is None else self.prepare(x)), name="x")
+
+    def targets(self, y: Array) -> Tensor:
+        """Return a batch of labels or targets as the tensor that the loss takes."""
+        return Tensor(self._converted(y), name="y")
+
+    def scores(self, x: Any, batch_size: int = 512) -> Array:
+        """Return the model's scores (n, classes) for samples `x` (n, ...)."""
+        x = np.asarray(x.x if isinstance(x, Dataset) else x)
+        if batch_size < 1:
+            raise ArgumentError(f"predict: batch_size must be from 1, got {batch_size!r}")
+        if not x.ndim or not len(x):
+            raise DataError("predict: x holds no samples", got=f"x {x.shape}")
+        rows = range(0, len(x), batch_size)
+        with evaluating(self.model), no_grad():
+            return np.concatenate([self.model(self.inputs(x[row : row + batch_size])).data for row in rows])
+
+    def evaluate(self, data: Dataset, loss: Loss, batch_size: int = 512) -> Evaluation:
+        """Return the mean loss on `data`, and its accuracy or the error of its regression."""
+        scores, total = self.scores(data.x, batch_size), 0.0
+        with no_grad():
+            for row in range(0, len(data), batch_size):
+                part = slice(row, row + batch_size)
+                mean = loss(Tensor(scores[part]), self.targets(data.y[part]))
+                total += float(mean.data) * len(data.y[part])
+        return measure(scores, data.y, total / len(data), data.classes)
+
+    def _converted(self, values: Array) -> Array:
+        return values.astype(self.dtype, copy=False) if values.dtype.kind == "f" else values
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Evaluation mode inside, each module's own mode from before after it."""
+    before = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training

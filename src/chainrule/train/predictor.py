@@ -1,0 +1,222 @@
+"""A trained model ready for use: its network, its preprocessing and its classes, from a run.
+
+Reads a run folder or one checkpoint file, and samples as files: pictures, tables, archives. A network
+that was built by a user's own function needs that function named again, since code is never run
+because a file says so.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data import Dataset, Normalizer, Splits, read_image
+from chainrule.data.pixels import SUFFIXES
+from chainrule.errors import ArgumentError, ChainruleError, CheckpointError, DataError
+from chainrule.train import checkpoint
+from chainrule.train.assembly import build_inference, loss_function
+from chainrule.train.evaluation import Evaluation
+from chainrule.train.inference import Inference
+from chainrule.train.metrics import Array
+from chainrule.train.models import is_from_file
+from chainrule.train.run import Config, Run, read_config
+from chainrule.train.settings import Settings
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model with all that is needed to use it on new samples."""
+
+    inference: Inference
+    settings: Settings
+    classes: tuple[str, ...]
+    sample_shape: tuple[int, ...]
+    images: bool
+
+    @classmethod
+    def open(cls, path: str | Path, model: str = "") -> Predictor:
+        """Return the best model of the run folder at `path`, or the model of a checkpoint file.
+
+        `model` names a user's function again (`file.py:function`) where the network came from one.
+        Raises CheckpointError where there is no usable model.
+        """
+        path = _checkpoint_file(Path(path))
+        state = checkpoint.load(path)
+        config = read_config(state, path)
+        predictor = cls._untrained(config, model, path)
+        weights = state["model"] if "model" in state else state.get("trainer", {}).get("model", {})
+        predictor.inference.model.load_state_dict(weights)
+        return predictor
+
+    @classmethod
+    def _untrained(cls, config: Config, model: str, path: Path) -> Predictor:
+        settings = Settings.from_dict(config["settings"])
+        if is_from_file(settings.model):
+            if not model:
+                raise CheckpointError(
+                    f"{path.name}: its network was built by {settings.model}, which is not run unasked",
+                    hint=f"--model {settings.model}",
+                )
+            settings = replace(settings, model=model)
+        try:
+            data = config["data"]
+            shape, outputs = tuple(int(size) for size in data["sample_shape"]), int(data["outputs"])
+            inference = build_inference(settings, shape, outputs)
+            inference.prepare = Normalizer.from_state(config["normalizer"])
+            return cls(inference, settings, tuple(data["classes"]), shape, bool(data["images"]))
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ChainruleError):
+                raise
+            raise CheckpointError(
+                f"{path.name}: its configuration is not that of a run ({error!r})"
+            ) from error
+
+    def evaluate(self, data: Dataset) -> Evaluation:
+        """Return what the model is worth on `data`, whose classes are matched by name."""
+        loss = loss_function(self.settings, self.inference.model)
+        return self.inference.evaluate(self._matched(data), loss)
+
+    def probabilities(self, x: Array) -> Array:
+        """Return the probability of each class (n, classes); raw scores where the loss gave them no such sense."""
+        scores = self.inference.scores(x)
+        if self.settings.loss != "softmax":
+            return scores
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def read(self, path: Path) -> Array:
+        """Return the samples in a file: one picture, the rows of a table, or `x` of an archive.
+
+        Raises DataError that names the file where it cannot be read or does not fit the model.
+        """
+        suffix = path.suffix.lower()
+        if suffix == ".npz":
+            x = _archived(path)
+        elif suffix in (".csv", ".tsv", ".txt"):
+            x = _rows(path, self.sample_shape)
+        elif self.images:
+            x = self._picture(path)
+        else:
+            raise DataError(
+                f"{path.name}: the model takes tables, .csv or .npz, not {suffix or 'this'}", got=str(path)
+            )
+        if x.shape[1:] != self.sample_shape:
+            raise DataError(
+                f"{path.name}: the model takes samples {self.sample_shape}, these are {x.shape[1:]}"
+            )
+        return x
+
+    def _picture(self, path: Path) -> Array:
+        channels, height, width = self.sample_shape
+        return read_image(path, size=(height, width), channels="grey" if channels == 1 else "rgb")[None]
+
+    def _matched(self, data: Dataset) -> Dataset:
+        if data.sample_shape != self.sample_shape:
+            raise DataError(
+                f"evaluate: the model takes samples {self.sample_shape}, these are {data.sample_shape}"
+            )
+        if data.classes == self.classes:
+            return data
+        unknown = [name for name in data.classes if name not in self.classes]
+        if unknown or not data.classes:
+            raise DataError(
+                f"evaluate: the class {unknown[0]!r} is unknown to the model"
+                if unknown
+                else "evaluate: the model tells classes apart, the data are a regression",
+                got=f"the model's classes: {', '.join(self.classes)}",
+            )
+        order = np.array([self.classes.index(name) for name in data.classes])
+        return Dataset(data.x, order[data.y], self.classes)
+
+
+def expand(paths: list[Path]) -> list[Path]:
+    """Return the files meant by `paths`: a folder stands for the pictures in it and below, sorted.
+
+    Raises DataError for a path where nothing lies, and for a folder without pictures.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES)
+            if not found:
+                raise DataError(f"{path}: the folder holds no images")
+            files += found
+        elif path.exists():
+            files.append(path)
+        else:
+            raise DataError(f"{path}: there is no such file")
+    return files
+
+
+def choose_split(splits: Splits, name: str) -> Dataset:
+    """Return one split by name, or `all` of them as one; DataError where there is none."""
+    if name == "all":
+        parts = list(splits.parts.values())
+        return Dataset(
+            np.concatenate([part.x for part in parts]),
+            np.concatenate([part.y for part in parts]),
+            splits.classes,
+        )
+    if name not in ("train", "validation", "test"):
+        raise ArgumentError(f"split: must be train, validation, test or all, got {name!r}")
+    if name not in splits.parts:
+        raise DataError(
+            f"{splits.name}: there is no split {name!r}", got=f"splits: {', '.join(splits.parts)}"
+        )
+    return splits.parts[name]
+
+
+def _checkpoint_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    run = Run(path)
+    for file in (run.best, run.last):
+        if file.exists():
+            return file
+    run.config()
+    raise CheckpointError(
+        f"{path}: the run has no checkpoint yet", hint="go on with `chainrule train --resume`"
+    )
+
+
+def _archived(path: Path) -> Array:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return np.asarray(archive["x"])
+    except KeyError:
+        raise DataError(f"{path.name}: the archive has no 'x'") from None
+    except Exception as error:  # a damaged archive fails in many ways
+        raise DataError(f"{path.name}: not a readable archive ({error})", got=str(path)) from error
+
+
+def _rows(path: Path, sample_shape: tuple[int, ...]) -> Array:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            start = file.readline()
+            file.seek(0)
+            rows: list[Any] = [row for row in csv.reader(file, delimiter=max(",;\t", key=start.count)) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path.name}: not a readable table ({error})", got=str(path)) from error
+    if rows and not _are_numbers(rows[0]):
+        rows = rows[1:]
+    wrong = next((number for number, row in enumerate(rows) if not _are_numbers(row)), None)
+    if wrong is not None or not rows:
+        what = "no rows of numbers" if wrong is None else f"row {wrong + 1} is not all numbers"
+        raise DataError(
+            f"{path.name}: {what}", hint="one sample a line, the features only, without the label"
+        )
+    if len({len(row) for row in rows}) > 1:
+        raise DataError(f"{path.name}: its rows differ in length")
+    x = np.array(rows, np.float32)
+    return x if x.shape[1:] != (int(np.prod(sample_shape)),) else x.reshape(-1, *sample_shape)
+
+
+def _are_numbers(cells: list[str]) -> bool:
+    try:
+        return bool(np.isfinite(np.array(cells, np.float64)).all())
+    except ValueError:
+        return False

@@ -1,0 +1,85 @@
+"""The report of a run: one HTML page, complete by itself, that prints well on paper.
+
+Configuration, result, figures and a table of the classes; the pictures are inside the page. Every
+word that comes from data or settings is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from chainrule.train.evaluation import Evaluation
+from chainrule.train.history import History
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin-top: 2rem }
+table { border-collapse: collapse } td, th { padding: .15rem .8rem .15rem 0; text-align: left }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+tr + tr td { border-top: 1px solid #e4e4e4 } img { max-width: 100% } .headline { font-size: 1.2rem }
+"""
+
+
+def html_report(
+    title: str,
+    config: Mapping[str, Any],
+    history: History,
+    tested: Evaluation | None,
+    figures: Mapping[str, bytes],
+) -> str:
+    """Return the page: `figures` are PNGs by their caption, `tested` the evaluation on the test split."""
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="headline">{escape(_headline(tested))}</p>',
+        *(_figure(caption, png) for caption, png in figures.items()),
+        _classes(tested),
+        "<h2>Settings</h2>",
+        _table(("setting", "value"), sorted(config["settings"].items())),
+        "<h2>Data</h2>",
+        _table(("", ""), ((key, value) for key, value in config["data"].items())),
+        "<h2>Epochs</h2>",
+        _table(history.columns, ([row.get(name) for name in history.columns] for row in history)),
+        f"<p>Made by chainrule {escape(str(config['chainrule']))}.</p>",
+    ]
+    body = "\n".join(part for part in parts if part)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _headline(tested: Evaluation | None) -> str:
+    if tested is None:
+        return "There is no test split."
+    means = ", ".join(f"{name} {value:.4f}" for name, value in tested.means().items())
+    return f"Test: {means} ({tested.samples} samples)"
+
+
+def _classes(tested: Evaluation | None) -> str:
+    if tested is None or not tested.per_class():
+        return ""
+    rows = [(each.name, each.precision, each.recall, each.f1, each.samples) for each in tested.per_class()]
+    return "<h2>Classes</h2>\n" + _table(("class", "precision", "recall", "F1", "samples"), rows)
+
+
+def _figure(caption: str, png: bytes) -> str:
+    data = base64.b64encode(png).decode()
+    return f'<h2>{escape(caption)}</h2>\n<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    lines = "\n".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
+    return f"<table>\n<tr>{head}</tr>\n{lines}\n</table>"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        value = ", ".join(str(each) for each in value)
+    if isinstance(value, float):
+        return f'<td class="number">{value:.6g}</td>'
+    kind = ' class="number"' if isinstance(value, int) else ""
+    return f"<td{kind}>{escape(str(value))}</td>"

@@ -1,0 +1,49 @@
+"""One training step: the plain function around which everything else in this package is built.
+
+Forward, loss, penalty, backward, update, in ops on tensors only and with no decision that depends on
+a value: the shape of code that can be traced and compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chainrule.core.tensor import Tensor
+from chainrule.nn import Module
+from chainrule.optim import Optimizer
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+Penalty = Callable[[Module], Tensor]
+
+
+class Step(NamedTuple):
+    """What one step computed: the loss that was minimised, the data loss in it, and the scores."""
+
+    loss: Tensor
+    data_loss: Tensor
+    scores: Tensor
+
+
+def training_step(
+    model: Module,
+    loss: Loss,
+    optimizer: Optimizer,
+    penalty: Penalty | None,
+    x: Tensor,
+    y: Tensor,
+    check: Callable[[Tensor], None] | None = None,
+) -> Step:
+    """Improve the parameters of `model` by one batch and return what was computed.
+
+    `check` sees the loss when all gradients are known and nothing is changed yet.
+    """
+    optimizer.zero_grad()
+    scores = model(x)
+    data_loss = loss(scores, y)
+    total = data_loss if penalty is None else data_loss + penalty(model)
+    total.backward()
+    if check is not None:
+        check(total)
+    optimizer.step()
+    return Step(total, data_loss, scores)

@@ -1,0 +1,248 @@
+"""The trainer: epochs of iterations over batches, with evaluation, schedules and a way to go on.
+
+It owns the loop and nothing else: models, losses and optimisers are those of `nn` and `optim`. Its
+whole state is one nested dict, so that a run that was killed goes on bit for bit as if it had not
+been. Who watches (progress bars, run folders) is not known here; watchers are told what happened.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor
+from chainrule.data import Batches, Dataset
+from chainrule.data.batches import Transform
+from chainrule.errors import ArgumentError, CheckpointError, DataError
+from chainrule.nn import Module
+from chainrule.ops import random
+from chainrule.optim import Optimizer
+from chainrule.optim.lr_scheduler import ReduceLROnPlateau
+from chainrule.train import checkpoint as files
+from chainrule.train.evaluation import Evaluation
+from chainrule.train.finite import check_finite
+from chainrule.train.inference import Inference, Prepare
+from chainrule.train.history import History, Row
+from chainrule.train.metrics import Array
+from chainrule.train.step import Loss, Penalty, training_step
+from chainrule.train.tally import Tally
+
+Samples = Dataset | tuple[Any, Any]
+
+
+class Watcher(Protocol):
+    """Somebody who is told what a trainer did; both calls may raise to stop it there."""
+
+    def iteration(self, trainer: Trainer) -> None:
+        """One iteration is done: `trainer.iteration` of `trainer.iterations` in this epoch."""
+
+    def epoch(self, trainer: Trainer, evaluated: Evaluation | None) -> None:
+        """One epoch is done: its row is `trainer.history[-1]`."""
+
+
+class Trainer:
+    """Trains `model` to make `loss(scores, y)` small, plus `penalty(model)` where there is one.
+
+    `schedule` is one of `optim.lr_scheduler`, moved on `per` "epoch" or "iteration". `prepare` turns
+    a batch of samples into what the model takes (a fitted `Normalizer`), in training, evaluation
+    and prediction alike; `augment` are transforms of training batches only, applied before it.
+    Floating-point samples and targets take on the dtype of the model's parameters.
+
+    >>> import chainrule as cr
+    >>> from chainrule import nn, optim
+    >>> cr.random.seed(0)
+    >>> x = np.linspace(-1, 1, 64)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> trainer = Trainer(model, nn.functional.mse_loss, optim.SGD(model.parameters(), lr=0.5))
+    >>> history = trainer.fit((x, 3 * x + 1), epochs=20, batch_size=16)
+    >>> bool(history[-1]["train_loss"] < 1e-4)
+    True
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Loss,
+        optimizer: Optimizer,
+        penalty: Penalty | None = None,
+        *,
+        schedule: Any = None,
+        per: Literal["epoch", "iteration"] = "epoch",
+        prepare: Prepare | None = None,
+        augment: Sequence[Transform] = (),
+    ) -> None:
+        if per not in ("epoch", "iteration"):
+            raise ArgumentError(f'Trainer: per must be "epoch" or "iteration", got {per!r}')
+        self.model, self.loss, self.optimizer, self.penalty = model, loss, optimizer, penalty
+        self.schedule, self.per, self.augment = schedule, per, tuple(augment)
+        self.inference = Inference(model, prepare)
+        self.history = History()
+        self.epoch = self.iteration = self.iterations = 0
+        self.tally = Tally()
+        self.source: dict[str, Any] = {}
+
+    # ---- training ------------------------------------------------------------------------------
+    def fit(
+        self,
+        train: Samples,
+        validation: Samples | None = None,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        seed: int = 0,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        watchers: Sequence[Watcher] = (),
+    ) -> History:
+        """Train for `epochs` epochs on `train` and return the history of all epochs so far.
+
+        `train` and `validation` are a Dataset or `(x, y)`; integer `y` are labels. The order of the
+        batches depends on `seed` and the number of the epoch only. With `checkpoint` the state is
+        kept in that file after every epoch; with `resume` training goes on from it where it
+        exists, and `epochs` counts from the start of that run. Raises NonFiniteError when the loss
+        or a gradient stops being finite.
+        """
+        if not isinstance(epochs, int | np.integer) or epochs < 0:
+            raise ArgumentError(f"fit: epochs must be a whole number from 0, got {epochs!r}")
+        data = _samples(train, "train")
+        batches = Batches(data.x, data.y, batch_size, seed=seed, transform=self.augment)
+        held = None if validation is None else _samples(validation, "validation")
+        goal = self.epoch + int(epochs)
+        if checkpoint is not None:
+            watchers = (*watchers, _Keeper(Path(checkpoint)))
+            if resume and Path(checkpoint).exists():
+                self.load_state(files.load(checkpoint))
+                goal = int(epochs)
+        self._begin(data, batches)
+        while self.epoch < goal:
+            self._train_epoch(batches, held, watchers)
+        return self.history
+
+    def _train_epoch(self, batches: Batches, held: Dataset | None, watchers: Sequence[Watcher]) -> None:
+        began = time.perf_counter()
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.model.train()
+        for x, y in batches.iterate(self.epoch, self.iteration):
+            self._train_batch(x, y)
+            for watcher in watchers:
+                watcher.iteration(self)
+        evaluated = None if held is None else self.evaluate(held)
+        row = {"epoch": self.epoch + 1, **_prefixed("train", self.tally.means())}
+        if evaluated is not None:
+            row.update(_prefixed("validation", evaluated.means()))
+        self._end_epoch({**row, "rate": float(rate), "seconds": round(time.perf_counter() - began, 3)})
+        for watcher in watchers:
+            watcher.epoch(self, evaluated)
+
+    def _train_batch(self, x: Array, y: Array) -> None:
+        # What overflows is found by the check, with the name of its layer.
+        with np.errstate(all="ignore"):
+            done = training_step(
+                self.model,
+                self.loss,
+                self.optimizer,
+                self.penalty,
+                self.inference.inputs(x),
+                self.inference.targets(y),
+                self._check,
+            )
+        data_loss = float(done.data_loss.data)
+        self.tally.add(data_loss, done.scores.data, y, float(done.loss.data) - data_loss)
+        self.iteration += 1
+        if self.schedule is not None and self.per == "iteration":
+            self.schedule.step()
+
+    def _check(self, loss: Tensor) -> None:
+        check_finite(loss, self.model, f" in epoch {self.epoch + 1}, iteration {self.iteration + 1}")
+
+    def _end_epoch(self, row: Row) -> None:
+        if self.schedule is not None and self.per == "epoch":
+            watched = row.get("validation_loss", row["train_loss"])
+            self.schedule.step(*([watched] if isinstance(self.schedule, ReduceLROnPlateau) else []))
+        self.history.append(row)
+        self.epoch, self.iteration, self.tally = self.epoch + 1, 0, Tally()
+
+    # ---- using the model -----------------------------------------------------------------------
+    def predict(self, x: Any, batch_size: int = 512) -> Array:
+        """Return the model's scores (n, classes) for samples `x` (n, ...), in evaluation mode."""
+        return self.inference.scores(x, batch_size)
+
+    def evaluate(self, data: Samples, batch_size: int = 512) -> Evaluation:
+        """Return loss, accuracy and confusion matrix (or the error of a regression) on `data`."""
+        return self.inference.evaluate(_samples(data, "data"), self.loss, batch_size)
+
+    # ---- its state -----------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        """Return all that training depends on, as a nested dict for `checkpoint.save`."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            "random": list(random.get_state()),
+            "epoch": self.epoch,
+            "iteration": self.iteration,
+            "tally": self.tally.state(),
+            "history": self.history.rows,
+            "source": self.source,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go back to a state that `state()` returned; CheckpointError where it does not fit."""
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if (self.schedule is None) != (state["schedule"] is None):
+                raise CheckpointError(
+                    "checkpoint: one of the run and the trainer has a schedule, the other has none"
+                )
+            if self.schedule is not None:
+                self.schedule.load_state_dict(state["schedule"])
+            random.set_state(tuple(state["random"]))
+            self.epoch, self.iteration = int(state["epoch"]), int(state["iteration"])
+            self.tally, self.history = Tally(**state["tally"]), History(state["history"])
+            self.source = dict(state["source"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"checkpoint: not the state of a trainer ({error!r})") from error
+
+    def _begin(self, data: Dataset, batches: Batches) -> None:
+        """Note where the batches come from; go on in mid-epoch with the same ones only."""
+        source = {"samples": len(data), "batch_size": batches.batch_size, "seed": batches.seed}
+        if self.iteration and source != self.source:
+            raise CheckpointError(
+                f"fit: cannot go on after iteration {self.iteration} of an epoch with other batches",
+                got=f"begun with {self.source}, now {source}",
+            )
+        self.source, self.iterations = source, len(batches)
+
+
+class _Keeper:
+    """Keeps a trainer's state in one file, epoch by epoch."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def iteration(self, trainer: Trainer) -> None:
+        pass
+
+    def epoch(self, trainer: Trainer, evaluated: Evaluation | None) -> None:
+        files.save(self.path, trainer.state())
+
+
+def _samples(data: Samples, name: str) -> Dataset:
+    """Return `data` as a Dataset, which checks it; `(x, y)` may be arrays, lists or tensors."""
+    if isinstance(data, Dataset):
+        return data
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise DataError(
+            f"{name}: must be a Dataset or a pair (x, y), got {type(data).__name__}",
+            hint="trainer.fit(splits.train, splits.validation) or trainer.fit((x, y))",
+        )
+    return Dataset(np.asarray(data[0]), np.asarray(data[1]))
+
+
+def _prefixed(prefix: str, numbers: dict[str, float]) -> dict[str, float]:
+    return {f"{prefix}_{name}": value for name, value in numbers.items()}
