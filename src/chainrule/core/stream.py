@@ -25,31 +25,44 @@ _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
+_CHUNK = 1 << 13  # blocks at a time, so that the words of a chunk stay in the cache
+
+
 def philox(seed: int, first: int, blocks: int, stream: int = 0) -> Array:
     """Return `4 * blocks` random uint32 words for the counters first, first + 1, ...
 
     `seed` is the 64-bit key; `stream` fills the upper half of the 128-bit counter.
     """
-    counter = np.arange(first, first + blocks, dtype=np.uint64)
-    upper = np.uint64(stream)
-    words = [
-        counter & _MASK,
-        counter >> _HALF,
-        np.full(blocks, upper & _MASK),
-        np.full(blocks, upper >> _HALF),
-    ]
-    key = np.uint64(seed)
-    low, high = key & _MASK, key >> _HALF
+    words = np.empty((blocks, 4), np.uint32)
+    for start in range(0, blocks, _CHUNK):
+        _fill(words[start : start + _CHUNK], seed, first + start, stream)
+    return words.reshape(-1)
+
+
+def _fill(words: Array, seed: int, first: int, stream: int) -> None:
+    """Ten rounds; four 32-bit words a counter, each in a uint64 so that products fit."""
+    counter, upper = np.arange(first, first + len(words), dtype=np.uint64), np.uint64(stream)
+    a, b = counter & _MASK, counter >> _HALF
+    c, d = np.full_like(a, upper & _MASK), np.full_like(a, upper >> _HALF)
+    left, right = np.empty_like(a), np.empty_like(a)
+    low, high = np.uint64(seed) & _MASK, np.uint64(seed) >> _HALF
     for _ in range(10):
-        product0, product1 = words[0] * _MULTIPLIERS[0], words[2] * _MULTIPLIERS[1]
-        words = [
-            (product1 >> _HALF) ^ words[1] ^ low,
-            product1 & _MASK,
-            (product0 >> _HALF) ^ words[3] ^ high,
-            product0 & _MASK,
-        ]
+        np.multiply(a, _MULTIPLIERS[0], out=left)
+        np.multiply(c, _MULTIPLIERS[1], out=right)
+        _mix(right, b, low, out=a)
+        _mix(left, d, high, out=c)
+        np.bitwise_and(right, _MASK, out=b)
+        np.bitwise_and(left, _MASK, out=d)
         low, high = (low + _WEYL[0]) & _MASK, (high + _WEYL[1]) & _MASK
-    return np.stack(words, axis=-1).astype(np.uint32).reshape(-1)
+    for place, word in enumerate((a, b, c, d)):
+        words[:, place] = word
+
+
+def _mix(product: Array, word: Array, key: np.uint64, out: Array) -> None:
+    """Write (upper half of product) ^ word ^ key."""
+    np.right_shift(product, _HALF, out=out)
+    np.bitwise_xor(out, word, out=out)
+    np.bitwise_xor(out, key, out=out)
 
 
 class Stream:
