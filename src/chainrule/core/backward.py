@@ -110,8 +110,10 @@ def backward(output: Tensor, gradient: Any = None) -> None:
             hint="give a leaf requires_grad=True, and compute outside `with cr.no_grad():`",
         )
     graph = reachable(output)
-    gradients = sweep(graph, upstream(output, gradient), record=False)
+    start = upstream(output, gradient)
+    gradients = sweep(graph, start, record=False)
     taken = {id(gradients[id(node)]._data) for node in graph if node.op and id(node) in gradients}
+    taken.add(id(start._data))  # the user's own array, where the output is itself a leaf
     for node in graph:
         g = gradients.get(id(node))
         if g is None:
