@@ -12,9 +12,10 @@ import numpy as np
 from chainrule import scalar
 from chainrule.core.families import elementwise
 from chainrule.core.sample import Real, sample
+from chainrule.core.spec import known_dtype
 from chainrule.core.tensor import Tensor
 from chainrule.optim.averages import counted, decayed
-from chainrule.optim.groups import POSITIVE, Group, Limits
+from chainrule.optim.groups import NOT_NEGATIVE, Group, Limits
 from chainrule.optim.optimizer import Optimizer, State
 from chainrule.scalar import Expr
 
@@ -26,9 +27,9 @@ def square_total(total: Expr, g: Expr) -> Expr:
 
 
 @elementwise(samples=[sample(Real((), 1.0, 9.0), lr_decay=0.1)])
-def fading_rate(step: Expr, *, lr: float = 1e-2, lr_decay: float = 0.0, dtype: str = "float32") -> Expr:
+def fading_rate(step: Expr, *, lr: float = 1e-2, lr_decay: float = 0.0, dtype: Any = "float32") -> Expr:
     """The rate after `step` updates: lr / (1 + (step - 1) lr_decay)."""
-    return scalar.cast(lr / (1.0 + (step - 1.0) * lr_decay), dtype)
+    return scalar.cast(lr / (1.0 + (step - 1.0) * lr_decay), known_dtype(dtype).name)
 
 
 @elementwise(domain=[(-2.0, 2.0), (-2.0, 2.0), (0.5, 2.0), (0.1, 1.0)])
@@ -41,7 +42,7 @@ class Adagrad(Optimizer):
     """Adagrad with PyTorch's arguments and update rule."""
 
     limits: ClassVar[dict[str, Limits]] = dict.fromkeys(
-        ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"), POSITIVE
+        ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"), NOT_NEGATIVE
     )
 
     def __init__(
@@ -72,5 +73,5 @@ class Adagrad(Optimizer):
         if group["weight_decay"]:
             g = decayed(g, p, weight_decay=group["weight_decay"])
         step, total = counted(state["step"]), square_total(state["sum"], g)
-        rate = fading_rate(step, lr=group["lr"], lr_decay=group["lr_decay"], dtype=p.dtype.name)
+        rate = fading_rate(step, lr=group["lr"], lr_decay=group["lr_decay"], dtype=p.dtype)
         return adagrad_step(p, g, total, rate, eps=group["eps"]), {"step": step, "sum": total}

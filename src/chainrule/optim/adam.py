@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 from chainrule import scalar
 from chainrule.core.families import elementwise
 from chainrule.core.sample import Real, sample
+from chainrule.core.spec import known_dtype
 from chainrule.core.tensor import Tensor
 from chainrule.ops.arithmetic import maximum
 from chainrule.optim.averages import counted, decayed, running_mean, running_square, shrunk
-from chainrule.optim.groups import FRACTION, POSITIVE, Group, Limits
+from chainrule.optim.groups import FRACTION, NOT_NEGATIVE, Group, Limits
 from chainrule.optim.optimizer import Optimizer, State
 from chainrule.scalar import Expr
 
@@ -25,15 +26,15 @@ _STEPS = [
 
 
 @elementwise(domain=(1.0, 9.0), samples=_STEPS)
-def unbiased_rate(step: Expr, *, lr: float = 1e-3, decay: float = 0.9, dtype: str = "float32") -> Expr:
+def unbiased_rate(step: Expr, *, lr: float = 1e-3, decay: float = 0.9, dtype: Any = "float32") -> Expr:
     """The rate divided by how full a running mean is after `step` updates: lr / (1 - decay^step)."""
-    return scalar.cast(lr / (1.0 - decay**step), dtype)
+    return scalar.cast(lr / (1.0 - decay**step), known_dtype(dtype).name)
 
 
 @elementwise(domain=(1.0, 9.0), samples=_STEPS)
-def unbiased_root(step: Expr, *, decay: float = 0.999, dtype: str = "float32") -> Expr:
+def unbiased_root(step: Expr, *, decay: float = 0.999, dtype: Any = "float32") -> Expr:
     """What the root of a running mean of squares is multiplied with: 1 / sqrt(1 - decay^step)."""
-    return scalar.cast(1.0 / scalar.sqrt(1.0 - decay**step), dtype)
+    return scalar.cast(1.0 / scalar.sqrt(1.0 - decay**step), known_dtype(dtype).name)
 
 
 @elementwise(domain=[(-2.0, 2.0), (-2.0, 2.0), (0.5, 2.0), (0.1, 1.0), (0.5, 2.0)])
@@ -55,7 +56,7 @@ class Adam(Optimizer):
     """
 
     limits: ClassVar[dict[str, Limits]] = {
-        "lr": POSITIVE, "betas": FRACTION, "eps": POSITIVE, "weight_decay": POSITIVE,
+        "lr": NOT_NEGATIVE, "betas": FRACTION, "eps": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE,
     }  # fmt: skip
 
     def __init__(
@@ -90,8 +91,8 @@ class Adam(Optimizer):
         new: State = {"step": step, "exp_avg": mean, "exp_avg_sq": square}
         if group["amsgrad"]:
             square = new["max_exp_avg_sq"] = maximum(state["max_exp_avg_sq"], square)
-        rate = unbiased_rate(step, lr=group["lr"], decay=one, dtype=p.dtype.name)
-        root = unbiased_root(step, decay=two, dtype=p.dtype.name)
+        rate = unbiased_rate(step, lr=group["lr"], decay=one, dtype=p.dtype)
+        root = unbiased_root(step, decay=two, dtype=p.dtype)
         return adam_step(p, mean, square, rate, root, eps=group["eps"]), new
 
 

@@ -14,7 +14,7 @@ from chainrule.errors import ArgumentError
 from chainrule.ops.arithmetic import abs, add, at_least, at_most, divide, maximum, multiply, power, square
 from chainrule.ops.elementary import sqrt
 from chainrule.ops.reduce import max, sum
-from chainrule.optim.groups import POSITIVE
+from chainrule.optim.groups import NOT_NEGATIVE
 
 Tensors = Iterable[Tensor] | Tensor
 
@@ -26,7 +26,7 @@ def clip_grad_norm_(parameters: Tensors, max_norm: float, norm_type: float = 2.0
     Returns the norm before. `norm_type` is a positive number, or inf for the largest absolute value.
     The factor is max_norm / (norm + 1e-6), as in PyTorch, where that is below 1.
     """
-    POSITIVE.check("clip_grad_norm_", "max_norm", max_norm)
+    NOT_NEGATIVE.check("clip_grad_norm_", "max_norm", max_norm)
     if not norm_type > 0:
         raise ArgumentError(f"clip_grad_norm_: norm_type must be positive or inf, got {norm_type!r}")
     gradients = _gradients(parameters)
@@ -42,7 +42,7 @@ def clip_grad_norm_(parameters: Tensors, max_norm: float, norm_type: float = 2.0
 @no_grad()
 def clip_grad_value_(parameters: Tensors, clip_value: float) -> None:
     """Bring every number of every gradient into [-clip_value, clip_value]."""
-    bound = POSITIVE.check("clip_grad_value_", "clip_value", clip_value)
+    bound = NOT_NEGATIVE.check("clip_grad_value_", "clip_value", clip_value)
     for g in _gradients(parameters):
         g.assign(at_most(at_least(g, -bound), bound))
 

@@ -24,10 +24,11 @@ _OTHERS = ("params", "name", "initial_lr")
 
 @dataclass(frozen=True)
 class Limits:
-    """The numbers that an option may be: from `low` to `high`, the latter excluded if `below`."""
+    """The finite numbers that an option may be: from `low` to `high`; `above`, `below`: without that end."""
 
     low: float = 0.0
     high: float = math.inf
+    above: bool = False
     below: bool = False
 
     def check(self, optimizer: str, name: str, value: Any) -> float:
@@ -36,17 +37,22 @@ class Limits:
             number = float(value)
         except (TypeError, ValueError):
             number = math.nan
-        inside = self.low <= number and (number < self.high if self.below else number <= self.high)
-        if not inside or not math.isfinite(number):
-            upper = "" if self.high == math.inf else f", {'below' if self.below else 'at most'} {self.high:g}"
-            raise ArgumentError(
-                f"{optimizer}: {name} must be a finite number of at least {self.low:g}{upper}, got {value!r}"
-            )
+        inside = self.low <= number <= self.high and math.isfinite(number)
+        if not inside or (self.above and number == self.low) or (self.below and number == self.high):
+            raise ArgumentError(f"{optimizer}: {name} must be {self}, got {value!r}")
         return number
+
+    def __str__(self) -> str:
+        bounds = [
+            f"{'above' if self.above else 'at least'} {self.low:g}" if self.low > -math.inf else "",
+            f"{'below' if self.below else 'at most'} {self.high:g}" if self.high < math.inf else "",
+        ]
+        return " ".join(["a finite number", " and ".join(filter(None, bounds))]).strip()
 
 
 ANY = Limits(-math.inf)
-POSITIVE = Limits()
+NOT_NEGATIVE = Limits()
+POSITIVE = Limits(above=True)
 FRACTION = Limits(0.0, 1.0, below=True)
 
 

@@ -16,7 +16,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 from chainrule.ops.arithmetic import abs, add, multiply, square
 from chainrule.ops.reduce import sum
-from chainrule.optim.groups import POSITIVE, several
+from chainrule.optim.groups import NOT_NEGATIVE, several
 from chainrule.scalar import Expr, absolute
 
 
@@ -34,7 +34,7 @@ class Penalty:
     """
 
     def __init__(self, strength: float, *, biases: bool = False) -> None:
-        self.strength = POSITIVE.check(type(self).__name__, "strength", strength)
+        self.strength = NOT_NEGATIVE.check(type(self).__name__, "strength", strength)
         self.biases = biases
 
     def cost(self, weight: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class ElasticNet(Penalty):
 
     def __init__(self, strength: float, beta: float = 0.5, *, biases: bool = False) -> None:
         super().__init__(strength, biases=biases)
-        self.beta = POSITIVE.check("ElasticNet", "beta", beta)
+        self.beta = NOT_NEGATIVE.check("ElasticNet", "beta", beta)
 
     def cost(self, weight: Tensor) -> Tensor:
         return elastic_cost(weight, beta=self.beta)

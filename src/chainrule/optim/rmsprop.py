@@ -12,7 +12,7 @@ from chainrule import scalar
 from chainrule.core.families import elementwise
 from chainrule.core.tensor import Tensor
 from chainrule.optim.averages import decayed, running_mean, running_square
-from chainrule.optim.groups import POSITIVE, Group, Limits
+from chainrule.optim.groups import NOT_NEGATIVE, Group, Limits
 from chainrule.optim.optimizer import Optimizer, State
 from chainrule.optim.sgd import momentum_mean, sgd_step
 from chainrule.scalar import Expr
@@ -33,9 +33,9 @@ def variance_of(mean: Expr, square: Expr) -> Expr:
 class RMSprop(Optimizer):
     """RMSprop with PyTorch's arguments and update rule."""
 
-    limits: ClassVar[dict[str, Limits]] = {
-        "lr": POSITIVE, "alpha": POSITIVE, "eps": POSITIVE, "weight_decay": POSITIVE, "momentum": POSITIVE,
-    }  # fmt: skip
+    limits: ClassVar[dict[str, Limits]] = dict.fromkeys(
+        ("lr", "alpha", "eps", "weight_decay", "momentum"), NOT_NEGATIVE
+    )
 
     def __init__(
         self,

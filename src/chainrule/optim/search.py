@@ -19,7 +19,7 @@ from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 from chainrule.ops.random import default
-from chainrule.optim.groups import POSITIVE, Group, Limits, as_groups, checked_group
+from chainrule.optim.groups import NOT_NEGATIVE, POSITIVE, Group, Limits, as_groups, checked_group
 from chainrule.optim.optimizer import Optimizer, State
 from chainrule.optim.sgd import sgd_step
 
@@ -50,7 +50,7 @@ class RandomSearch:
         seed: int | None = 0,
         local: bool = False,
     ) -> None:
-        self.scale = POSITIVE.check("RandomSearch", "scale", scale)
+        self.scale = NOT_NEGATIVE.check("RandomSearch", "scale", scale)
         if tries < 1:
             raise ArgumentError(f"RandomSearch: tries must be at least 1, got {tries}")
         self.tries, self.local, self.loss = tries, local, loss
@@ -118,7 +118,7 @@ class NumericalGradientDescent(Optimizer):
     1.6
     """
 
-    limits: ClassVar[dict[str, Limits]] = {"lr": POSITIVE, "h": POSITIVE}
+    limits: ClassVar[dict[str, Limits]] = {"lr": NOT_NEGATIVE, "h": POSITIVE}
 
     def __init__(self, params: Any, lr: float = 1e-3, h: float = 1e-5) -> None:
         super().__init__(params, lr=lr, h=h, maximize=False)

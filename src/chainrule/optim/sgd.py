@@ -13,7 +13,7 @@ from chainrule.core.families import elementwise
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 from chainrule.optim.averages import counted, decayed
-from chainrule.optim.groups import ANY, POSITIVE, Group, Limits
+from chainrule.optim.groups import ANY, NOT_NEGATIVE, Group, Limits
 from chainrule.optim.optimizer import Optimizer, State
 from chainrule.scalar import Expr
 
@@ -57,7 +57,7 @@ class SGD(Optimizer):
     """
 
     limits: ClassVar[dict[str, Limits]] = {
-        "lr": POSITIVE, "momentum": POSITIVE, "dampening": ANY, "weight_decay": POSITIVE,
+        "lr": NOT_NEGATIVE, "momentum": NOT_NEGATIVE, "dampening": ANY, "weight_decay": NOT_NEGATIVE,
     }  # fmt: skip
 
     def __init__(

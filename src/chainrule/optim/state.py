@@ -87,9 +87,9 @@ def _checked_arrays(
     parameters = list(_parameters(groups))
     found: list[tuple[Tensor, dict[str, Any]]] = []
     for key, slots in saved["state"].items():
-        place = int(key)  # JSON makes keys text
+        place = int(key) if str(key).isdigit() else -1  # JSON makes keys text
         if not 0 <= place < len(parameters):
-            raise CheckpointError(f"{name}: state of parameter {place}, but there are {len(parameters)}")
+            raise CheckpointError(f"{name}: state of parameter {key}, but there are {len(parameters)}")
         p = parameters[place]
         arrays = {slot: np.asarray(value) for slot, value in slots.items()}
         for slot, array in arrays.items():

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from chainrule.errors import ArgumentError, GraphError
-from chainrule.optim.groups import FRACTION, POSITIVE, Group
+from chainrule.optim.groups import FRACTION, NOT_NEGATIVE, POSITIVE, Group
 from chainrule.optim.lr_scheduler.schedule import LRScheduler
 from chainrule.optim.optimizer import Optimizer
 
@@ -117,8 +117,7 @@ def _ends(total: int, start: float, three_phase: bool) -> list[float]:
 
 def _rate_points(peak: float, div_factor: float, final_div_factor: float, three_phase: bool) -> list[float]:
     for name, value in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
-        if not POSITIVE.check("OneCycleLR", name, value):
-            raise ArgumentError(f"OneCycleLR: {name} must be above 0")
+        POSITIVE.check("OneCycleLR", name, value)
     first = peak / div_factor
     return [first, peak, *([first] if three_phase else []), first / final_div_factor]
 
@@ -128,7 +127,7 @@ def _each(optimizer: Optimizer, name: str, value: float | Sequence[float]) -> li
     found = list(value) if isinstance(value, Sequence) else [value] * count
     if len(found) != count:
         raise ArgumentError(f"OneCycleLR: {len(found)} values of {name} for {count} group(s)")
-    return [POSITIVE.check("OneCycleLR", name, each) for each in found]
+    return [NOT_NEGATIVE.check("OneCycleLR", name, each) for each in found]
 
 
 def _set_momentum(group: Group, value: float | None) -> None:

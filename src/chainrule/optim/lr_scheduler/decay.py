@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from chainrule.errors import ArgumentError
-from chainrule.optim.groups import POSITIVE
+from chainrule.optim.groups import NOT_NEGATIVE
 from chainrule.optim.lr_scheduler.schedule import LRScheduler
 from chainrule.optim.optimizer import Optimizer
 
@@ -43,7 +43,7 @@ class StepLR(Factor):
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
         self.step_size = _positive("StepLR", "step_size", step_size)
-        self.gamma = POSITIVE.check("StepLR", "gamma", gamma)
+        self.gamma = NOT_NEGATIVE.check("StepLR", "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def factor(self, epoch: int) -> float:
@@ -56,7 +56,7 @@ class MultiStepLR(Factor):
     def __init__(
         self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
-        self.milestones, self.gamma = sorted(milestones), POSITIVE.check("MultiStepLR", "gamma", gamma)
+        self.milestones, self.gamma = sorted(milestones), NOT_NEGATIVE.check("MultiStepLR", "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def factor(self, epoch: int) -> float:
@@ -67,7 +67,7 @@ class ExponentialLR(Factor):
     """The rate times `gamma` at every step."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
-        self.gamma = POSITIVE.check("ExponentialLR", "gamma", gamma)
+        self.gamma = NOT_NEGATIVE.check("ExponentialLR", "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def factor(self, epoch: int) -> float:
@@ -85,8 +85,8 @@ class LinearLR(Factor):
         total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
-        self.start_factor = POSITIVE.check("LinearLR", "start_factor", start_factor)
-        self.end_factor = POSITIVE.check("LinearLR", "end_factor", end_factor)
+        self.start_factor = NOT_NEGATIVE.check("LinearLR", "start_factor", start_factor)
+        self.end_factor = NOT_NEGATIVE.check("LinearLR", "end_factor", end_factor)
         self.total_iters = _positive("LinearLR", "total_iters", total_iters)
         super().__init__(optimizer, last_epoch)
 
@@ -122,7 +122,7 @@ class CosineAnnealingLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         self.T_max = _positive("CosineAnnealingLR", "T_max", T_max)
-        self.eta_min = POSITIVE.check("CosineAnnealingLR", "eta_min", eta_min)
+        self.eta_min = NOT_NEGATIVE.check("CosineAnnealingLR", "eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
     def rates(self, epoch: int) -> list[float]:

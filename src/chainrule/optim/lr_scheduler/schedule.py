@@ -60,13 +60,18 @@ class LRScheduler:
         return {name: list(value) if isinstance(value, list) else value for name, value in state.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`. The rate in force is part of the optimiser's own state."""
+        """Go on from a `state_dict`, with the rates that were in force."""
         missing = [name for name in self.saved if name not in state_dict]
         if missing:
             raise CheckpointError(
                 f"{type(self).__name__}: the state_dict has no {missing[0]!r}",
                 hint="was it saved by another kind of schedule?",
             )
+        saved, count = len(state_dict["_last_lr"]), len(self.optimizer.param_groups)
+        if saved != count:
+            name = type(self).__name__
+            raise CheckpointError(f"{name}: saved for {saved} group(s), but the optimiser has {count}")
         for name in self.saved:
             value = state_dict[name]
             setattr(self, name, list(value) if isinstance(value, list) else value)
+        self.set_rates(self._last_lr)
