@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.core.families import composite
 from chainrule.core.sample import Integers, Real, sample, wrong
+from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 from chainrule.ops.activation import log_softmax, softmax
@@ -23,11 +24,15 @@ from chainrule.ops.shape import expand_dims
 
 
 def _entropy_gradient(
-    g: Tensor, node: Tensor, input: Tensor, target: Tensor, *, axis: int
-) -> tuple[Tensor, Tensor]:
+    g: Tensor, node: Tensor, input: Tensor, target: Tensor | Array, *, axis: int
+) -> tuple[Tensor, Tensor | None]:
     g, total = expand_dims(g, axis), sum(target, axis=axis, keepdims=True)
-    by_input = subtract(multiply(softmax(input, axis=axis), total), target)
-    return multiply(g, by_input), negative(multiply(g, log_softmax(input, axis=axis)))
+    by_input = multiply(g, subtract(multiply(softmax(input, axis=axis), total), target))
+    if not (
+        isinstance(target, Tensor) and target.requires_grad
+    ):  # labels have no gradient, and this would cost as much again
+        return by_input, None
+    return by_input, negative(multiply(g, log_softmax(input, axis=axis)))
 
 
 @composite(
