@@ -8,6 +8,9 @@ transformations `grad`, `vjp`, `jacobian` and `hessian`; networks are in `cr.nn`
 from importlib import import_module
 from typing import Any
 
+from numpy import float32 as float32
+from numpy import float64 as float64
+
 from chainrule.core.mode import enable_grad as enable_grad
 from chainrule.core.mode import no_grad as no_grad
 from chainrule.core.numerical import check_grads as check_grads

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from chainrule.core.mode import Scope, mode
 from chainrule.core.registry import REGISTRY, named
 from chainrule.core.spec import Array, Shape, is_float, known_dtype
-from chainrule.errors import DTypeError, GraphError, ShapeError
+from chainrule.errors import DTypeError, GraphError, ShapeError, UnknownNameError, nearest
 
 # One clock orders results and changes in place: a result older than a change of its input is stale.
 tick = itertools.count(1).__next__
@@ -223,6 +223,12 @@ class Tensor:
 
     __hash__ = object.__hash__
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # Python and NumPy ask for protocols that tensors may lack
+            raise AttributeError(name)
+        known = [each for each in dir(type(self)) if not each.startswith("_")]
+        raise UnknownNameError(f"tensor: has no attribute {name!r}", hint=nearest(name, known))
+
     def __copy__(self) -> Tensor:
         return Tensor(self._data, self.requires_grad, self.name)
 
@@ -287,11 +293,11 @@ class Tensor:
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the values in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-        return named("reshape")(self, shape=shape[0] if len(shape) == 1 else shape)
+        return REGISTRY["reshape"](self, shape=shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Tensor:
         """Permute the axes: `x.transpose(1, 0)`, `x.transpose((1, 0))`, or reverse them."""
-        return named("transpose")(self, axes=(axes[0] if len(axes) == 1 else axes) or None)
+        return REGISTRY["transpose"](self, axes=(axes[0] if len(axes) == 1 else axes) or None)
 
 
 def plain_index(key: Any) -> Any:

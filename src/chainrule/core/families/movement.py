@@ -99,6 +99,8 @@ class Movement(Op):
     ) -> None:
         super().__init__(body, samples, wrong)
         self.view, self.back = view, back
+        if view is not None:
+            self.value = view
         self.transposed = Transposed(self)
 
     def map(self, source: Shape, /, **params: Any) -> IndexMap:
@@ -107,7 +109,7 @@ class Movement(Op):
 
     def value(self, *arrays: Any, **params: Any) -> Any:
         (x,) = arrays
-        return gather(x, self.map(x.shape, **params)) if self.view is None else self.view(x, **params)
+        return gather(x, self.map(x.shape, **params))
 
     def spec(self, *specs: Spec, **params: Any) -> Spec:
         return Spec(self.map(specs[0].shape, **params).shape, specs[0].dtype)
