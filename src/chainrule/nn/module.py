@@ -345,8 +345,9 @@ def _label(module: Module, scope: Scope | None) -> str:
 
 def _unprepared(module: Module, name: str) -> ArgumentError:
     kind = type(module).__name__
+    what = "" if name.startswith("_") else f"{name!r} "
     return ArgumentError(
-        f"{kind}: {name!r} is used before Module.__init__ has run",
+        f"{kind}: {what}is used before Module.__init__ has run",
         hint=f"call super().__init__() first in {kind}.__init__",
     )
 
