@@ -40,10 +40,17 @@ class Axes:
         ]
         return f"{parts[0]}, {parts[1]} -> {parts[2]}"
 
-    def gradient(self, index: int) -> Axes:
-        """Return the contraction of the upstream gradient with the other input."""
+    def gradient(self, index: int, lead: int = 0) -> Axes:
+        """Return the contraction of the upstream gradient with the other input.
+
+        `lead` axes under the `...` that the input itself does not have are named, and so summed over.
+        """
         left, right, out = self.left, self.right, self.out
         a, b, o = self.dots
+        if lead:
+            extra = tuple(f"...{axis}" for axis in range(lead))
+            pair = (out, right, left) if index == 0 else (left, out, right)
+            return Axes((*extra, *pair[0]), (*extra, *pair[1]), pair[2], (False, False, False))
         if index == 0:
             return Axes(out, right, left, (o, b, o))
         return Axes(left, out, right, (a, o, o))
@@ -121,7 +128,9 @@ class Contraction(Op):
         made: list[Tensor | None] = []
         for index, need in enumerate(needs):
             if need:
-                gradient = _gradient_op(self, index)(*((g, b) if index == 0 else (a, g)))
+                alone = (a, b)[index].ndim == len((self.axes.left, self.axes.right)[index])
+                lead = g.ndim - len(self.axes.out) if alone else 0
+                gradient = _gradient_op(self, index, lead)(*((g, b) if index == 0 else (a, g)))
                 shape = (a, b)[index].shape
                 same = gradient.shape == shape
                 made.append(gradient if same else named("sum_to")(gradient, shape=shape))
@@ -233,15 +242,15 @@ def _step(
     return Step(order, (*lead, *(flat if groups[0] else flat[1:])))
 
 
-_gradients: dict[tuple[Contraction, int], Contraction] = {}
+_gradients: dict[tuple[Contraction, int, int], Contraction] = {}
 
 
-def _gradient_op(op: Contraction, index: int) -> Contraction:
-    made = _gradients.get((op, index))
+def _gradient_op(op: Contraction, index: int, lead: int) -> Contraction:
+    made = _gradients.get((op, index, lead))
     if made is None:
         names = (("g", op.inputs[1]), (op.inputs[0], "g"))[index]
-        made = _gradients[op, index] = anonymous(
-            f"{op.name}_gradient_{op.inputs[index]}", op.axes.gradient(index)
+        made = _gradients[op, index, lead] = anonymous(
+            f"{op.name}_gradient_{op.inputs[index]}", op.axes.gradient(index, lead)
         )
         made.inputs = names
     return made
