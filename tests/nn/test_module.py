@@ -103,14 +103,18 @@ def test_every_value_knows_its_modules_path() -> None:
             seen.append((mode.scope.module_path(), y.scope.module_path()))
             return y
 
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.spies = nn.ModuleList([Spy()])  # never called itself, yet part of the path
+
+        def forward(self, x: Any) -> Any:
+            return self.spies[0](x)
+
     shared = Spy()
-    net = nn.Sequential(nn.Sequential(shared, nn.ModuleList([Spy()])[0]), shared)
-    listed = nn.ModuleList([Spy()])
-    net.add_module("tail", nn.Sequential())
-    net.tail.add_module("spies", listed)
-    net.tail.forward = listed[0]  # a ModuleList is never called, yet belongs to the path
+    net = nn.Sequential(nn.Sequential(shared, Spy()), shared, nn.Sequential({"tail": Listed()}))
     net(cr.tensor([1.0], requires_grad=True))
-    assert [path for path, _ in seen] == ["0.0", "0.1", "0.0", "tail.spies.0"]
+    assert [path for path, _ in seen] == ["0.0", "0.1", "0.0", "2.tail.spies.0"]
     assert all(inner == outer for inner, outer in seen) and mode.scope is None
 
 
