@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edges import check_edges, check_edges_of_boxes
 
 import chainrule as cr
 from chainrule.core.op import Op
 from chainrule.core.registry import REGISTRY
-from chainrule.inspect import ComputationalGraph, Local
+from chainrule.inspect import ComputationalGraph
 
 OPS = sorted(name for name, op in REGISTRY.items() if isinstance(op, Op) and op.differentiable and op.samples)
 
@@ -18,31 +19,6 @@ OPS = sorted(name for name, op in REGISTRY.items() if isinstance(op, Op) and op.
 def tracked(arrays: list[Any]) -> list[Any]:
     """Tracked tensors for real numbers, all else as it is."""
     return [cr.Tensor(a, requires_grad=True) if getattr(a, "dtype", 0) == np.float64 else a for a in arrays]
-
-
-def check_edges(graph: ComputationalGraph) -> None:
-    """On every edge the product of upstream and local is downstream, and the parts add up."""
-    for gate in graph:
-        arrived = [user.downstream(i) for user, i in graph.consumers(gate)]
-        if arrived and gate.tracked:
-            np.testing.assert_allclose(sum(arrived[1:], start=arrived[0]), gate.upstream, rtol=1e-12)
-        for i, source in enumerate(gate.inputs):
-            if not source.tracked:
-                continue
-            np.testing.assert_allclose(gate.product(i), gate.downstream(i), rtol=1e-10, atol=1e-12)
-            local = gate.local(i)
-            if isinstance(local, Local):
-                check_operator(local)
-
-
-def check_operator(local: Local) -> None:
-    """Its two directions are each other's transpose, and `dense` is the same map."""
-    stream = cr.random.Stream(3)
-    g, v = stream.normal(local.output, dtype=np.float64), stream.normal(local.input, dtype=np.float64)
-    np.testing.assert_allclose((g * (local @ v)).sum(), ((g @ local) * v).sum(), rtol=1e-9, atol=1e-12)
-    dense = local.dense()
-    assert dense.shape == local.shape
-    np.testing.assert_allclose(np.tensordot(dense, v, v.ndim), local @ v, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -69,9 +45,3 @@ def test_op_in_a_graph(name: str) -> None:
             np.testing.assert_array_equal(first[i].grad.data, second[i].grad.data)
         check_edges(graph)
         check_edges_of_boxes(graph)
-
-
-def check_edges_of_boxes(graph: ComputationalGraph) -> None:
-    opened = len(graph)
-    check_edges(graph.group())
-    assert len(graph.ungroup()) == opened

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.core.families import composite
 from chainrule.core.mode import scoped
 from chainrule.core.op import Op
@@ -117,3 +118,14 @@ def test_modules_close_by_path() -> None:
     assert [gate.name for gate in graph.group(kind="module") if not gate.is_leaf] == ["body", "sum"]
     with pytest.raises(UnknownNameError, match="nothing is called 'body.frist'"):
         graph.group("body.frist")
+
+
+def test_a_network_closes_module_by_module() -> None:
+    net = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))
+    x = cr.tensor(np.ones((2, 4), np.float32), name="x")
+    graph = ComputationalGraph(nn.functional.cross_entropy(net(x), np.array([0, 2])))
+    assert [gate.name for gate in graph.parameters] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    gradients = graph.group(kind="module").backward()
+    assert [gate.op for gate in graph if not gate.is_leaf][:3] == ["Linear", "ReLU", "Linear"]
+    np.testing.assert_allclose(graph["2"].product(0), graph["2"].downstream(0), rtol=1e-5)
+    np.testing.assert_array_equal(graph["2"].downstream(1), gradients["2.weight"])

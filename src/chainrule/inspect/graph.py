@@ -94,8 +94,10 @@ class ComputationalGraph:
         )
         if found is None:
             wanted = describe(key) if isinstance(key, Tensor) else repr(key)
+            hint = nearest(wanted.strip("'"), gates)
             raise UnknownNameError(
-                f"graph: there is no gate for {wanted}", hint=nearest(str(wanted).strip("'"), gates)
+                f"graph: there is no gate for {wanted}",
+                hint=f"{hint} (in the graph is what came from a tensor with requires_grad, and met it)",
             )
         return found
 
