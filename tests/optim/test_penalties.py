@@ -63,8 +63,8 @@ def test_reprs_show_the_formula() -> None:
 @pytest.mark.parametrize(
     ("use", "message"),
     [
-        (lambda: L1(-0.1), "L1: strength must be a finite number at least 0, got -0.1"),
-        (lambda: ElasticNet(0.1, beta=-1), "ElasticNet: beta must be a finite number at least 0, got -1"),
+        (lambda: L1(-0.1), "L1: strength must be a finite number of at least 0, got -0.1"),
+        (lambda: ElasticNet(0.1, beta=-1), "ElasticNet: beta must be a finite number of at least 0, got -1"),
         (lambda: L2(0.1)([cr.ones(3)]), "L2: none of the 1 parameters has two axes: no weight to penalise"),
         (lambda: L2(0.1)(cr.ones((2, 2))), "L2: parameters come in a list, got a single tensor"),
     ],

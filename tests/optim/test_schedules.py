@@ -118,6 +118,14 @@ def test_a_sequence_is_that_of_torch() -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
+def test_a_cycle_inside_a_sequence_moves_the_momentum_too() -> None:
+    alone, first = our_optimizer(), our_optimizer()
+    expected = watch(lr_scheduler.OneCycleLR(alone, max_lr=0.5, total_steps=20), alone, 20)
+    parts = [lr_scheduler.StepLR(first, 100), lr_scheduler.OneCycleLR(first, max_lr=0.5, total_steps=20)]
+    seen = watch(lr_scheduler.SequentialLR(first, parts, [5]), first, 25)
+    np.testing.assert_array_equal(seen[5:], expected)
+
+
 @pytest.mark.parametrize(("name", "kwargs"), CASES)
 def test_a_schedule_that_is_saved_and_loaded_goes_on_identically(name, kwargs) -> None:
     straight = our_optimizer()

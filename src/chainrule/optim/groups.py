@@ -44,7 +44,7 @@ class Limits:
 
     def __str__(self) -> str:
         bounds = [
-            f"{'above' if self.above else 'at least'} {self.low:g}" if self.low > -math.inf else "",
+            f"{'above' if self.above else 'of at least'} {self.low:g}" if self.low > -math.inf else "",
             f"{'below' if self.below else 'at most'} {self.high:g}" if self.high < math.inf else "",
         ]
         return " ".join(["a finite number", " and ".join(filter(None, bounds))]).strip()

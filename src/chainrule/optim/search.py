@@ -74,19 +74,24 @@ class RandomSearch:
     @no_grad()
     def run(self) -> float:
         """Make all the tries (again, from the best so far, when called again); return the best loss."""
-        if self.local and not self.history:
-            self.best_loss = self._evaluate()
-        for _ in range(self.tries):
+        try:
+            if self.local and not self.history:
+                self.best_loss = self._evaluate()
+            for _ in range(self.tries):
+                self._try()
+        finally:
             for weight, kept in zip(self.weights, self._kept, strict=True):
-                weight.assign(self._draw(kept))
-            found = self._evaluate()
-            if found < self.best_loss:
-                self.best_loss = found
-                self._kept = [each.data.copy() for each in self.weights]
-            self.history.append(self.best_loss)
-        for weight, kept in zip(self.weights, self._kept, strict=True):
-            weight.assign(kept)
+                weight.assign(kept)
         return self.best_loss
+
+    def _try(self) -> None:
+        for weight, kept in zip(self.weights, self._kept, strict=True):
+            weight.assign(self._draw(kept))
+        found = self._evaluate()
+        if found < self.best_loss:
+            self.best_loss = found
+            self._kept = [each.data.copy() for each in self.weights]
+        self.history.append(self.best_loss)
 
     def _draw(self, kept: Array) -> Array:
         drawn = self.stream.normal(kept.shape, 0.0, self.scale, kept.dtype)

@@ -61,7 +61,7 @@ class OneCycleLR(LRScheduler):
         self.ends = _ends(self.total_steps, pct_start, three_phase)
         peaks = _each(optimizer, "max_lr", max_lr)
         self.rate_points = [_rate_points(peak, div_factor, final_div_factor, three_phase) for peak in peaks]
-        self.momentum_points: list[list[float]] = []
+        self.momentum_points: list[list[float]] = []  # none: momentum stays as it is
         if cycle_momentum:
             low = _each(optimizer, "base_momentum", base_momentum)
             high = _each(optimizer, "max_momentum", max_momentum)
@@ -78,11 +78,10 @@ class OneCycleLR(LRScheduler):
     def rates(self, epoch: int) -> list[float]:
         return [self._between(points, epoch) for points in self.rate_points]
 
-    def set_rates(self, rates: Sequence[float]) -> None:
-        super().set_rates(rates)
-        if self.momentum_points:
-            for group, points in zip(self.optimizer.param_groups, self.momentum_points, strict=True):
-                _set_momentum(group, self._between(points, self.last_epoch))
+    def apply(self, epoch: int) -> None:
+        super().apply(epoch)
+        for group, points in zip(self.optimizer.param_groups, self.momentum_points, strict=False):
+            _set_momentum(group, self._between(points, epoch))
 
     def _between(self, points: Sequence[float], epoch: int) -> float:
         """Return the value at `epoch` of a curve through `points`, at the ends of the phases."""

@@ -38,17 +38,16 @@ class LRScheduler:
         """Return the rate of each group after `epoch` steps."""
         raise NotImplementedError
 
-    def step(self) -> None:
-        """Count one step and set the rates that belong to it; call it after `optimizer.step()`."""
-        rates = self.rates(self.last_epoch + 1)
-        self.last_epoch += 1
-        self.set_rates(rates)
-
-    def set_rates(self, rates: Sequence[float]) -> None:
-        """Write one rate into each group of the optimiser."""
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+    def apply(self, epoch: int) -> None:
+        """Write what belongs to `epoch` steps into the groups of the optimiser."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates(epoch), strict=True):
             group["lr"] = rate
-        self._last_lr = list(rates)
+
+    def step(self) -> None:
+        """Count one step and apply what belongs to it; call it after `optimizer.step()`."""
+        self.apply(self.last_epoch + 1)
+        self.last_epoch += 1
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def get_last_lr(self) -> list[float]:
         """Return the rates that are in force now, one a group."""
@@ -74,4 +73,6 @@ class LRScheduler:
         for name in self.saved:
             value = state_dict[name]
             setattr(self, name, list(value) if isinstance(value, list) else value)
-        self.set_rates(self._last_lr)
+        self.apply(self.last_epoch)
+        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
+            group["lr"] = rate

@@ -30,7 +30,15 @@ class SequentialLR(LRScheduler):
         self.schedulers, self.milestones = list(schedulers), list(milestones)
         super().__init__(optimizer, last_epoch)
 
-    def rates(self, epoch: int) -> list[float]:
+    def _in_force(self, epoch: int) -> tuple[LRScheduler, int]:
+        """Return the schedule in force after `epoch` steps, and how many of them are its own."""
         place = bisect.bisect_right(self.milestones, epoch)
-        begun = self.milestones[place - 1] if place else 0
-        return self.schedulers[place].rates(epoch - begun)
+        return self.schedulers[place], epoch - (self.milestones[place - 1] if place else 0)
+
+    def rates(self, epoch: int) -> list[float]:
+        schedule, own = self._in_force(epoch)
+        return schedule.rates(own)
+
+    def apply(self, epoch: int) -> None:
+        schedule, own = self._in_force(epoch)
+        schedule.apply(own)
