@@ -123,6 +123,20 @@ def test_forward_keeps_the_users_own_array() -> None:
     assert mine.tolist() == [1, 1, 1]
 
 
+def test_a_leaf_keeps_its_shape() -> None:
+    (x,) = leaves(x=[1.0, 2.0])
+    graph = ComputationalGraph(cr.mean(x))
+    x.data = np.ones(5)
+    with pytest.raises(ShapeError, match=r"'x' has shape \(2,\) in this graph, but \(5,\)"):
+        graph.forward()
+
+
+def test_freezing_a_leaf_later_changes_nothing_that_was_recorded() -> None:
+    graph, (x, _, _) = first_graph()
+    x.requires_grad = False
+    assert graph.backward() == {"x": -4, "y": -4, "z": 3}
+
+
 def test_captured_masks_stay() -> None:
     x = Tensor(np.arange(6.0), requires_grad=True, name="x")
     mask = cr.random.bernoulli((6,), 0.5)
@@ -239,6 +253,7 @@ def test_refusals() -> None:
         (GraphError, "has no recorded graph", lambda: ComputationalGraph(cr.tensor(1.0))),
         (UnknownNameError, "no gate for 'xx'", lambda: graph["xx"]),
         (UnknownNameError, "no gate for 'q'", lambda: graph.forward({"q": 1.0})),
+        (ShapeError, r"'x' has shape \(\) in this graph, but \(2,\)", lambda: graph.forward({x: [1.0, 2.0]})),
         (GraphError, "'add' is computed by add", lambda: graph.forward({"add": 1.0})),
         (GraphError, "still waits for 1 of 1", graph["add"].backward),
         (GraphError, "'add' is not the output", lambda: graph["add"].backward(1.0)),

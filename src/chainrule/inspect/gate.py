@@ -17,10 +17,10 @@ from chainrule.core.backward import downstream, upstream
 from chainrule.core.mode import no_grad
 from chainrule.core.op import apply
 from chainrule.core.registry import named
-from chainrule.core.spec import Array, is_float
+from chainrule.core.spec import Array, Shape, is_float
 from chainrule.core.tensor import Tensor, tick
 from chainrule.core.transform import vjp
-from chainrule.errors import GraphError, IndexRangeError
+from chainrule.errors import GraphError, IndexRangeError, ShapeError
 from chainrule.inspect.local import Local
 
 
@@ -45,7 +45,8 @@ class Gate:
     """
 
     def __init__(self, tensor: Tensor, name: str, sweep: Sweep, kind: str = "input") -> None:
-        self.tensor, self.name = tensor, name
+        self.tensor, self.name, self.shape = tensor, name, tensor.shape
+        self.tracked = tensor.requires_grad  # whether gradients flow to this gate
         self.op: str = kind if tensor.op is None else tensor.op.name
         self.inputs: tuple[Gate, ...] = ()
         self.sources: tuple[Gate, ...] = ()  # as `inputs`, but never a closed box
@@ -66,11 +67,6 @@ class Gate:
     def is_leaf(self) -> bool:
         """Whether no op made this: an input, a parameter or a constant."""
         return self.tensor.op is None
-
-    @property
-    def tracked(self) -> bool:
-        """Whether gradients flow to this gate."""
-        return self.tensor.requires_grad
 
     @property
     def value(self) -> Array:
@@ -129,11 +125,24 @@ class Gate:
 
     # ---- what is done ----------------------------------------------------------------------------
     def forward(self) -> Array:
-        """Compute the value anew from the inputs' values, and return it; gradients are forgotten."""
+        """Compute the value anew from the inputs' values, and return it; gradients are forgotten.
+
+        Sizes are part of what was recorded (a mean divides by one), so a leaf must keep its shape.
+        """
         self._sweep.begin()
-        if not self.is_leaf:
+        if self.is_leaf:
+            self.check_shape(self.tensor.shape)
+        else:
             _recompute(self.tensor)
         return self.value
+
+    def check_shape(self, shape: Shape) -> None:
+        """Raise ShapeError unless `shape` is the one that was recorded."""
+        if shape != self.shape:
+            raise ShapeError(
+                f"forward: {self.name!r} has shape {self.shape} in this graph, but {shape} was given",
+                hint="compute the output again, and make a new graph of it",
+            )
 
     def backward(self, gradient: Any = None) -> None:
         """Send upstream x local to every input; on the graph's output this begins a new sweep.
@@ -173,7 +182,9 @@ class Gate:
 
     def _send(self, g: Tensor) -> None:
         node = self.tensor
-        needs = [isinstance(each, Tensor) and each.requires_grad for each in node.inputs]
+        needs = [False] * len(node.inputs)
+        for source, place in zip(self.sources, self.places, strict=True):
+            needs[place] = source.tracked
         sent: list[Array | None] = []
         with no_grad(), np.errstate(all="ignore"):
             given = downstream(node, g, needs) if node.op is not None else ()

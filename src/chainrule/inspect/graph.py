@@ -111,14 +111,15 @@ class ComputationalGraph:
     def forward(self, inputs: Mapping[str | Tensor, Any] | None = None) -> Array:
         """Set the given leaves (by name or tensor), compute every gate anew, and return the value.
 
-        Leaves get new arrays in their own dtype; captured constants stay as they are.
+        Leaves get new arrays of their own shape and dtype; captured constants stay as they are.
         """
         for key, value in (inputs or {}).items():
             gate = self[key]
             if gate.op != "input":
                 raise GraphError(f"forward: {gate.name!r} is computed by {gate.op}, so it cannot be given")
-            array = value.data if isinstance(value, Tensor) else value
-            gate.tensor.data = np.array(array, gate.value.dtype)
+            array = np.array(value.data if isinstance(value, Tensor) else value, gate.value.dtype)
+            gate.check_shape(array.shape)
+            gate.tensor.data = array
         for gate in self._shown:
             gate.forward()
         return self.output.value
