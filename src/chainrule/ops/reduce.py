@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import scalar
 from chainrule.core.families import composite, opaque, reduction
 from chainrule.core.sample import sample, wrong
-from chainrule.core.spec import Array, Axes, Spec, normalize_axes
+from chainrule.core.spec import Array, Axes, Spec, normalize_axes, normalize_axis
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 from chainrule.ops.arithmetic import add, divide, multiply, square, subtract
@@ -191,11 +191,14 @@ def _cumsum_gradient(g: Tensor, node: Tensor, x: Tensor, *, axis: int | None) ->
     gradient=_cumsum_gradient,
     reads=[False],
     samples=[sample((2, 3)), sample((2, 3), axis=-1), sample((0,), axis=0)],
-    wrong=[wrong("cumsum(x): axis 1 is out of bounds for 1 dimension(s)", (3,), axis=1)],
+    wrong=[
+        wrong("cumsum(x): axis 1 is out of bounds for 1 dimension(s)", (3,), axis=1),
+        wrong("cumsum(x): axis 0 is out of bounds for 0 dimension(s)", (), axis=0),
+    ],
 )
 def cumsum(x: Array, *, axis: int | None = None) -> Array:
     """Running sum along `axis` (of the flattened tensor for None)."""
-    return np.cumsum(x, axis=axis)
+    return np.cumsum(x, axis=None if axis is None else normalize_axis(axis, x.ndim, "cumsum(x)"))
 
 
 def _count(x: Tensor, axes: tuple[int, ...]) -> int:
