@@ -58,6 +58,8 @@ LAYERS: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
                    "count_include_pad": False}, (2, 2, 6, 8)),
     ("AvgPool2d", {"kernel_size": (2, 3), "stride": 3, "ceil_mode": True}, (2, 8, 8)),
     ("AvgPool2d", {"kernel_size": 2, "padding": 1, "divisor_override": 3}, (1, 2, 5, 5)),
+    ("MaxPool1d", {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}, (2, 3, 8)),
+    ("AvgPool1d", {"kernel_size": 3, "padding": 1, "ceil_mode": True}, (3, 8)),
     ("AdaptiveAvgPool2d", {"output_size": 1}, (2, 3, 5, 7)),
     ("AdaptiveAvgPool2d", {"output_size": (3, 4)}, (2, 3, 5, 7)),
     ("AdaptiveAvgPool2d", {"output_size": (None, 9)}, (3, 5, 7)),
@@ -176,8 +178,10 @@ def test_fractional_max_pool_with_given_regions(size: Any, arguments: Any, shape
     array = rng.normal(size=shape).astype(np.float32)
     regions = rng.random((*(shape[:2] if len(shape) == 4 else (1, shape[0])), 2), dtype=np.float32)
     x, tx = cr.tensor(array, requires_grad=True), torch.tensor(array, requires_grad=True)
-    y = nn.FractionalMaxPool2d(size, **arguments, _random_samples=regions)(x)
-    ty = torch.nn.FractionalMaxPool2d(size, **arguments, _random_samples=torch.from_numpy(regions))(tx)
+    ours = nn.FractionalMaxPool2d(size, **arguments, _random_samples=regions)
+    theirs = torch.nn.FractionalMaxPool2d(size, **arguments, _random_samples=torch.from_numpy(regions))
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    y, ty = ours(x), theirs(tx)
     np.testing.assert_array_equal(y.data, ty.detach().numpy())
     upstream = rng.normal(size=y.shape).astype(np.float32)
     y.backward(upstream)

@@ -31,7 +31,7 @@ from chainrule.nn.convolution import Conv2d as Conv2d
 from chainrule.nn.dropping import Dropout as Dropout
 from chainrule.nn.dropping import Dropout2d as Dropout2d
 from chainrule.nn.dropping import StochasticDepth as StochasticDepth
-from chainrule.nn.habits import HABITS
+from chainrule.nn.habits import HABITS as _HABITS
 from chainrule.nn.loss import BCELoss as BCELoss
 from chainrule.nn.loss import BCEWithLogitsLoss as BCEWithLogitsLoss
 from chainrule.nn.loss import CrossEntropyLoss as CrossEntropyLoss
@@ -49,14 +49,16 @@ from chainrule.nn.normalization import LayerNorm as LayerNorm
 from chainrule.nn.outline import summary as summary
 from chainrule.nn.parameter import Parameter as Parameter
 from chainrule.nn.pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from chainrule.nn.pooling import AvgPool1d as AvgPool1d
 from chainrule.nn.pooling import AvgPool2d as AvgPool2d
 from chainrule.nn.pooling import FractionalMaxPool2d as FractionalMaxPool2d
+from chainrule.nn.pooling import MaxPool1d as MaxPool1d
 from chainrule.nn.pooling import MaxPool2d as MaxPool2d
 
 
 def __getattr__(name: str) -> object:
     if name.startswith("__"):
         raise AttributeError(name)
-    known = [each for each in globals() if each[0].isupper() and each != "HABITS"]
-    hint = f"here it is {HABITS[name]}" if name in HABITS else nearest(name, [*known, "summary"])
+    known = [each for each in globals() if each[0].isupper()]
+    hint = f"here it is {_HABITS[name]}" if name in _HABITS else nearest(name, [*known, "summary"])
     raise UnknownNameError(f"nn: there is no {name!r}", hint=hint)

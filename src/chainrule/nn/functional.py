@@ -167,7 +167,7 @@ def _dropped(x: Tensor, p: float, training: bool, shape: tuple[int, ...]) -> Ten
         raise ArgumentError(f"dropout: p, the probability of dropping, must be in [0, 1], got {p}")
     if not training or p == 0:
         return x
-    return norm.dropout(x, random.bernoulli(shape, 1.0 - p), p=p)
+    return norm.dropout(x, random.bernoulli(shape, 1.0 - p, x.dtype), p=p)
 
 
 def fractional_max_pool2d(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
@@ -13,6 +14,8 @@ from chainrule.nn.module import Module
 class _Pool(Module):
     """A layer without parameters: what is set by `_keep` is shown, and given to the function."""
 
+    function: ClassVar[Callable[..., Tensor]]
+
     def _keep(self, **settings: Any) -> None:
         super().__init__()
         self._settings = settings
@@ -21,6 +24,10 @@ class _Pool(Module):
 
     def _given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._settings}
+
+    def forward(self, x: Any) -> Tensor:
+        """Return what the function makes of each window or part."""
+        return type(self).function(x, **self._given())
 
     def extra_repr(self) -> str:
         """Return the arguments."""
@@ -31,14 +38,8 @@ class _Pool(Module):
             raise ArgumentError(f"{type(self).__name__}: return_indices is not supported")
 
 
-class MaxPool2d(_Pool):
-    """Largest number of every window of images (n, c, h, w); `stride` is the window's size if None.
-
-    >>> import chainrule as cr
-    >>> from chainrule import nn
-    >>> nn.MaxPool2d(3, stride=2, ceil_mode=True)(cr.ones((1, 2, 6, 6))).shape
-    (1, 2, 3, 3)
-    """
+class _MaxPool(_Pool):
+    """Max pooling over any number of axes, with PyTorch's arguments."""
 
     def __init__(  # noqa: PLR0917 - PyTorch's signature
         self,
@@ -55,13 +56,51 @@ class MaxPool2d(_Pool):
         )
         self._refuse_indices(return_indices)
 
-    def forward(self, x: Any) -> Tensor:
-        """Return the largest of every window."""
-        return F.max_pool2d(x, **self._given())
+
+class MaxPool1d(_MaxPool):
+    """Largest number of every window of signals (n, c, length); `stride` is the window's size if None."""
+
+    function = F.max_pool1d
+
+
+class MaxPool2d(_MaxPool):
+    """Largest number of every window of images (n, c, h, w); `stride` is the window's size if None.
+
+    >>> import chainrule as cr
+    >>> from chainrule import nn
+    >>> nn.MaxPool2d(3, stride=2, ceil_mode=True)(cr.ones((1, 2, 6, 6))).shape
+    (1, 2, 3, 3)
+    """
+
+    function = F.max_pool2d
+
+
+class AvgPool1d(_Pool):
+    """Mean of every window of signals (n, c, length); `stride` is the window's size if None."""
+
+    function = F.avg_pool1d
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        self._keep(
+            kernel_size=kernel_size,
+            stride=kernel_size if stride is None else stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+        )
 
 
 class AvgPool2d(_Pool):
     """Mean of every window of images (n, c, h, w); `stride` is the window's size if None."""
+
+    function = F.avg_pool2d
 
     def __init__(  # noqa: PLR0917 - PyTorch's signature
         self,
@@ -81,20 +120,14 @@ class AvgPool2d(_Pool):
             divisor_override=divisor_override,
         )
 
-    def forward(self, x: Any) -> Tensor:
-        """Return the mean of every window."""
-        return F.avg_pool2d(x, **self._given())
-
 
 class AdaptiveAvgPool2d(_Pool):
     """Means of images over a grid of `output_size` parts (a number, or two; None keeps an axis)."""
 
+    function = F.adaptive_avg_pool2d
+
     def __init__(self, output_size: Any) -> None:
         self._keep(output_size=output_size)
-
-    def forward(self, x: Any) -> Tensor:
-        """Return the mean of every part."""
-        return F.adaptive_avg_pool2d(x, output_size=self.output_size)
 
 
 class FractionalMaxPool2d(_Pool):
@@ -103,6 +136,8 @@ class FractionalMaxPool2d(_Pool):
     Regions are drawn at every call, in evaluation too, unless `_random_samples` (n, c, 2) is given.
     Source: Graham 2014, "Fractional Max-Pooling".
     """
+
+    function = F.fractional_max_pool2d
 
     def __init__(
         self,
@@ -116,8 +151,9 @@ class FractionalMaxPool2d(_Pool):
         self._refuse_indices(return_indices)
         if (output_size is None) == (output_ratio is None):
             raise ArgumentError("FractionalMaxPool2d: give either output_size or output_ratio")
-        self._random_samples = None if _random_samples is None else F.as_tensor(_random_samples)
+        given = None if _random_samples is None else F.as_tensor(_random_samples)
+        self.register_buffer("_random_samples", given)
 
     def forward(self, x: Any) -> Tensor:
         """Return the largest of every region."""
-        return F.fractional_max_pool2d(x, **self._given(), _random_samples=self._random_samples)
+        return type(self).function(x, **self._given(), _random_samples=self._random_samples)

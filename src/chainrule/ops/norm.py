@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from chainrule.core.families import composite
 from chainrule.core.sample import Integers, Real, sample, wrong
 from chainrule.core.spec import Shape
@@ -133,4 +131,5 @@ def dropout(x: Tensor, keep: Tensor, *, p: float = 0.5) -> Tensor:
         raise clash(op, (x, keep), f"x is {x.dtype}, needs floats", "x.astype(np.float32)", DTypeError)
     # With p = 1 nothing is kept, so that any finite factor gives the zeros that are meant.
     factor = 1.0 / (1.0 - p) if p < 1 else 0.0
-    return multiply(x, multiply(keep.astype(x.dtype), np.asarray(factor, x.dtype)))
+    keep = keep if keep.dtype == x.dtype else keep.astype(x.dtype)
+    return multiply(x, multiply(keep, factor))
