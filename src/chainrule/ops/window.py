@@ -84,14 +84,19 @@ def check_fit(op: Op, x: Tensor, slide: Slide) -> None:
             raise clash(op, (x,), f"a window of {reach} does not fit axis {axis} of x, of size {padded}")
 
 
-def _same_or_valid(op: Op, padding: str, stride: Shape, reach: Shape) -> tuple[tuple[int, int], ...]:
-    if padding == "valid":
-        return ((0, 0),) * len(reach)
-    if padding != "same":
+def _slide(op: Op, size: Shape, stride: Any, padding: Any, dilation: Any) -> Slide:
+    """Return the geometry of a convolution; `padding` is integers, 'same' or 'valid'."""
+    axes = len(size)
+    stride, dilation = per_axis(op, "stride", stride, axes), per_axis(op, "dilation", dilation, axes)
+    if padding == "same":
+        if any(step != 1 for step in stride):
+            raise ArgumentError(f"{op.heading}: padding 'same' needs stride 1, got {stride}")
+        reach = Slide(size, stride, dilation, ()).reach()
+        return Slide(size, stride, dilation, tuple(((r - 1) // 2, r // 2) for r in reach))
+    if isinstance(padding, str) and padding != "valid":
         raise ArgumentError(f"{op.heading}: padding must be integers, 'same' or 'valid', got {padding!r}")
-    if any(step != 1 for step in stride):
-        raise ArgumentError(f"{op.heading}: padding 'same' needs stride 1, got {stride}")
-    return tuple(((length - 1) // 2, length // 2) for length in reach)
+    widths = per_axis(op, "padding", 0 if padding == "valid" else padding, axes, least=0)
+    return Slide(size, stride, dilation, tuple((width, width) for width in widths))
 
 
 def _check_channels(op: Op, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
@@ -122,20 +127,13 @@ def _weighing(axes: int, grouped: bool) -> Contraction:
     """Return the contraction of weights with windows over `axes` axes."""
     places, taps = " y x"[-2 * axes :], " i j"[-2 * axes :]
     g = "g " if grouped else ""
-    return anonymous("weigh_windows", parse(f"{g}o c{taps}, n {g}c{places}{taps} -> n {g}o{places}"))
+    made = anonymous("weigh_windows", parse(f"{g}o c{taps}, n {g}c{places}{taps} -> n {g}o{places}"))
+    made.inputs = ("weight", "windows")
+    return made
 
 
 def _convolution(
-    op: Op,
-    axes: int,
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    *,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    groups: int,
+    op: Op, axes: int, x: Tensor, weight: Tensor, bias: Tensor | None, *, groups: int, **geometry: Any
 ) -> Tensor:
     """Convolve over the last `axes` axes: pad, view the windows, contract, add the bias."""
     check_images(op, x, axes)
@@ -143,25 +141,24 @@ def _convolution(
         raise clash(op, (x, weight, bias), f"weight has shape {weight.shape}, needs {axes + 2} axes")
     (groups,) = per_axis(op, "groups", groups, 1)
     _check_channels(op, x, weight, bias, groups)
-    size = weight.shape[2:]
-    stride, dilation = per_axis(op, "stride", stride, axes), per_axis(op, "dilation", dilation, axes)
-    reach = Slide(size, stride, dilation, ()).reach()
-    if isinstance(padding, str):
-        pads = _same_or_valid(op, padding, stride, reach)
-    else:
-        pads = tuple((each, each) for each in per_axis(op, "padding", padding, axes, least=0))
-    slide = Slide(size, stride, dilation, pads)
+    slide = _slide(op, weight.shape[2:], **geometry)
     check_fit(op, x, slide)
     batch = x if x.ndim == axes + 2 else x.reshape((1, *x.shape))
-    if groups > 1:
-        batch = batch.reshape((len(batch), groups, -1 if batch.size else weight.shape[1], *x.shape[-axes:]))
-        weight = weight.reshape((groups, weight.shape[0] // groups, *weight.shape[1:]))
-    out = _weighing(axes, groups > 1)(weight, slide.over(batch))
-    if groups > 1:
-        out = out.reshape((out.shape[0], out.shape[1] * out.shape[2], *out.shape[3:]))
+    out = _weighed(axes, batch, weight, slide, groups)
     if bias is not None:
         out = out + bias.reshape((-1, *(1,) * axes))
     return out if x.ndim == axes + 2 else out.reshape(out.shape[1:])
+
+
+def _weighed(axes: int, x: Tensor, weight: Tensor, slide: Slide, groups: int) -> Tensor:
+    """Contract weights with windows; with several groups, each with its own part of the channels."""
+    if groups == 1:
+        return _weighing(axes, False)(weight, slide.over(x))
+    outputs, inputs = weight.shape[:2]
+    x = x.reshape((x.shape[0], groups, inputs, *x.shape[2:]))
+    weight = weight.reshape((groups, outputs // groups, inputs, *slide.size))
+    out = _weighing(axes, True)(weight, slide.over(x))
+    return out.reshape((out.shape[0], outputs, *out.shape[3:]))
 
 
 @composite(
