@@ -97,7 +97,7 @@ def test_local_gradients_of_one_value_used_twice_stay_apart() -> None:
 def test_the_loop_can_be_repeated_with_changed_leaves() -> None:
     graph, (x, y, z) = first_graph()
     nodes = graph.nodes_topologically_sorted()
-    for value in (-2.0, 1.0, 7.5):
+    for value in (-2, 1.0, 7.5):
         x.data = value
         y.data[...] = 2 * value
         for gate in nodes:
@@ -105,6 +105,7 @@ def test_the_loop_can_be_repeated_with_changed_leaves() -> None:
         for _ in range(2):  # a second sweep starts anew and does not add
             for gate in reversed(nodes):
                 gate.backward()
+        assert x.dtype == np.float64  # plain numbers take the leaf's dtype
         assert graph.output.value == 3 * value * -4
         assert [float(t.grad.data) for t in (x, y, z)] == [-4, -4, 3 * value]
 
@@ -254,6 +255,11 @@ def test_refusals() -> None:
         (UnknownNameError, "no gate for 'xx'", lambda: graph["xx"]),
         (UnknownNameError, "no gate for 'q'", lambda: graph.forward({"q": 1.0})),
         (ShapeError, r"'x' has shape \(\) in this graph, but \(2,\)", lambda: graph.forward({x: [1.0, 2.0]})),
+        (
+            DTypeError,
+            "'x' has a gradient, so it cannot hold int64",
+            lambda: setattr(x, "data", np.ones(1, int)),
+        ),
         (GraphError, "'add' is computed by add", lambda: graph.forward({"add": 1.0})),
         (GraphError, "still waits for 1 of 1", graph["add"].backward),
         (GraphError, "'add' is not the output", lambda: graph["add"].backward(1.0)),
