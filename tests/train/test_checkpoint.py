@@ -138,7 +138,9 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(CheckpointError, match=r"last.safetensors: cannot be written \(No space left on device\)"):
+    with pytest.raises(
+        CheckpointError, match=r"last.safetensors: cannot be written \(No space left on device\)"
+    ):
         checkpoint.save(path, {"epoch": 2})
     monkeypatch.undo()
     assert checkpoint.load(path) == {"epoch": 1}

@@ -20,6 +20,7 @@ def evaluate(
     context: typer.Context,
     run: o.RunPath,
     data: o.Data = None,
+    *,
     split: Annotated[str, typer.Option("--split", help="train, validation, test or all.")] = "test",
     model: o.Model = None,
     folder: o.Folder = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as notation
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -20,6 +19,7 @@ from chainrule.train.run import Run
 def info(
     context: typer.Context,
     what: o.DataOrRun,
+    *,
     folder: o.Folder = None,
     size: o.Size = None,
     channels: o.ChannelsOption = None,
@@ -42,7 +42,9 @@ def info(
 
 def _of_run(run: Run) -> dict[str, Any]:
     config = run.config()
-    trainer = checkpoint.load(run.last)["trainer"] if run.last.exists() else {"epoch": 0, "history": []}
+    trainer: dict[str, Any] = {"epoch": 0, "history": []}
+    if run.last.exists():
+        trainer = checkpoint.load(run.last)["trainer"]
     return {
         "run": str(run.folder),
         "epochs_done": trainer["epoch"],

@@ -36,7 +36,8 @@ Data = Annotated[
     str | None,
     typer.Argument(
         metavar="DATA",
-        help="digits, mnist, fashion-mnist, cifar10, a toy (spiral, moons, ...), a folder of images, a .csv or .npz.",
+        help="digits, mnist, fashion-mnist, cifar10, a toy (spiral, moons, ...), a folder of images,"
+        " a .csv or a .npz.",
         show_default=False,
     ),
 ]

@@ -22,6 +22,7 @@ def predict(
             metavar="FILES...", help="Pictures or folders of them, .csv or .npz.", show_default=False
         ),
     ],
+    *,
     top: Annotated[int, typer.Option("--top", help="How many classes to name.", min=1)] = 1,
     model: o.Model = None,
     bad_images: o.BadImagesOption = None,

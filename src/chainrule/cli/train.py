@@ -27,6 +27,7 @@ from chainrule.train.settings import Settings
 def train(
     context: typer.Context,
     data: o.Data = None,
+    *,
     model: o.Model = None,
     hidden: o.Hidden = None,
     activation: o.Activation = None,
@@ -110,7 +111,7 @@ def _resumed(params: Mapping[str, Any], console: Console) -> Experiment:
     for name, value in given.items():
         if name != "epochs" and (list(value) if isinstance(value, tuple) else value) != stored.get(name):
             raise ArgumentError(
-                f"train: the run in {folder.folder} was begun with {name} {stored.get(name)!r}, not {value!r}",
+                f"train: the run in {folder.folder} has {name} {stored.get(name)!r}, not {value!r}",
                 hint="leave it out to go on, or use --overwrite to begin anew",
             )
     experiment = go_on(folder, given.get("epochs"), model=model, seconds=params["save_every"])
@@ -131,11 +132,8 @@ def _trained(experiment: Experiment, console: Console, quiet: bool) -> Outcome:
             return experiment.run(watchers)
     except Stopped as stopped:
         model = experiment.settings.model
-        again = f" --model {model}" if is_from_file(model) else ""
-        typer.echo(
-            f"stopped and saved; go on with: chainrule train --resume --out {experiment.folder.folder}{again}",
-            err=True,
-        )
+        again = f"--out {experiment.folder.folder}" + (f" --model {model}" if is_from_file(model) else "")
+        typer.echo(f"stopped and saved; go on with: chainrule train --resume {again}", err=True)
         raise typer.Exit(128 + stopped.signal) from None
 
 
@@ -143,7 +141,8 @@ def _description(experiment: Experiment) -> str:
     settings, splits = experiment.settings, experiment.splits
     counts = ", ".join(f"{len(part)} {name}" for name, part in splits.parts.items())
     parameters = sum(each.size for each in experiment.trainer.model.parameters())
-    return f"{splits.name}: {counts}; {settings.model} with {parameters:,} parameters -> {experiment.folder.folder}"
+    network = f"{settings.model} with {parameters:,} parameters"
+    return f"{splits.name}: {counts}; {network} -> {experiment.folder.folder}"
 
 
 def _tell(experiment: Experiment, outcome: Outcome, console: Console, as_json: bool) -> None:

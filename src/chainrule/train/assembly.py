@@ -88,7 +88,12 @@ def wrap(settings: Settings, splits: Splits, inference: Inference) -> Trainer:
 def build_inference(settings: Settings, sample_shape: tuple[int, ...], outputs: int) -> Inference:
     """Return the network of `settings`; that of a regression speaks in the units of the targets."""
     network = build_model(
-        settings.model, sample_shape, outputs, settings.hidden, settings.activation, settings.dropout
+        settings.model,
+        sample_shape,
+        outputs,
+        hidden=settings.hidden,
+        activation=settings.activation,
+        dropout=settings.dropout,
     )
     return Inference(nn.Sequential(network, Units(outputs)) if settings.loss == "mse" else network)
 
@@ -148,7 +153,10 @@ def _schedule(settings: Settings, optimizer: optim.Optimizer, iterations: int) -
         return None
     if settings.schedule == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
-    return lr_scheduler.OneCycleLR(optimizer, max_lr=settings.rate, total_steps=total, cycle_momentum=False)
+    # One step more than iterations: the schedule moves on after the last one too.
+    return lr_scheduler.OneCycleLR(
+        optimizer, max_lr=settings.rate, total_steps=total + 1, cycle_momentum=False
+    )
 
 
 def _penalty(settings: Settings) -> Any:

@@ -78,7 +78,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         raise CheckpointError(f"{path.name}: there is no such checkpoint file", got=str(path))
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except OSError as error:
         raise CheckpointError(f"{path.name}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # whatever the reader stumbles over in a damaged or foreign file

@@ -83,4 +83,5 @@ def measure(scores: Array, y: Array, loss: float, classes: Sequence[str] = ()) -
 
 
 def _without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
-    return {name: None if value != value else value for name, value in numbers.items()}
+    missing = {name for name, value in numbers.items() if isinstance(value, float) and np.isnan(value)}
+    return {name: None if name in missing else value for name, value in numbers.items()}

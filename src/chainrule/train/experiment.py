@@ -144,7 +144,7 @@ def _longer(settings: Settings, epochs: int | None, model: str) -> Settings:
             )
         if settings.schedule != "constant":
             raise ArgumentError(
-                f"epochs: the {settings.schedule} schedule of this run ends after its {settings.epochs} epochs",
+                f"epochs: this run's {settings.schedule} schedule ends after its {settings.epochs} epochs",
                 hint=f"train anew with --epochs {epochs}, or begin with --schedule constant to stay free",
             )
         plain["epochs"] = epochs

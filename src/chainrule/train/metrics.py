@@ -53,7 +53,8 @@ def confusion_matrix(scores: npt.ArrayLike, labels: npt.ArrayLike, classes: int)
     for name, values in (("predictions", predicted), ("labels", labels)):
         if values.size and not (0 <= values.min() and values.max() < classes):
             raise ArgumentError(
-                f"confusion_matrix: {name} must be from 0 to {classes - 1}, got {values.min()} to {values.max()}"
+                f"confusion_matrix: {name} must be from 0 to {classes - 1},"
+                f" got {values.min()} to {values.max()}"
             )
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 

@@ -35,6 +35,7 @@ def build_model(
     model: str,
     sample_shape: Shape,
     outputs: int,
+    *,
     hidden: Sequence[int] = (128,),
     activation: str = "relu",
     dropout: float = 0.0,

@@ -81,7 +81,7 @@ class Predictor:
         return self.inference.evaluate(self._matched(data), loss)
 
     def probabilities(self, x: Array) -> Array:
-        """Return the probability of each class (n, classes); raw scores where the loss gave them no such sense."""
+        """Return the probability of each class (n, classes), or scores if the loss was not softmax."""
         scores = self.inference.scores(x)
         if self.settings.loss != "softmax":
             return scores

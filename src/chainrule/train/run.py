@@ -84,7 +84,7 @@ class Run:
             raise CheckpointError(f"{self.config_file}: cannot be read ({error})") from error
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     """A run was asked to stop, and has saved its state; `signal` is the number that asked."""
 
     def __init__(self, signal: int) -> None:

@@ -75,7 +75,9 @@ class Settings:
             unknown = sorted(set(plain) - known)
             if unknown:
                 raise CheckpointError(f"settings: {unknown[0]!r} is unknown", hint=nearest(unknown[0], known))
-            return cls(**{**plain, "hidden": tuple(plain["hidden"]), "augment": tuple(plain["augment"])})
+            values: dict[str, Any] = dict(plain)
+            values.update({name: tuple(plain[name]) for name in ("hidden", "augment")})
+            return cls(**values)
         except (KeyError, TypeError, ArgumentError, UnknownNameError) as error:
             raise CheckpointError(f"settings: not those of a run ({error})") from error
 

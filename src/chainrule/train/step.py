@@ -29,9 +29,10 @@ def training_step(
     model: Module,
     loss: Loss,
     optimizer: Optimizer,
-    penalty: Penalty | None,
     x: Tensor,
     y: Tensor,
+    *,
+    penalty: Penalty | None = None,
     check: Callable[[Tensor], None] | None = None,
 ) -> Step:
     """Improve the parameters of `model` by one batch and return what was computed.

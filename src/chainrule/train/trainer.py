@@ -25,8 +25,8 @@ from chainrule.optim.lr_scheduler import ReduceLROnPlateau
 from chainrule.train import checkpoint as files
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.finite import check_finite
-from chainrule.train.inference import Inference, Prepare
 from chainrule.train.history import History, Row
+from chainrule.train.inference import Inference, Prepare
 from chainrule.train.metrics import Array
 from chainrule.train.step import Loss, Penalty, training_step
 from chainrule.train.tally import Tally
@@ -124,7 +124,6 @@ class Trainer:
 
     def _train_epoch(self, batches: Batches, held: Dataset | None, watchers: Sequence[Watcher]) -> None:
         began = time.perf_counter()
-        rate = self.optimizer.param_groups[0]["lr"]
         self.model.train()
         for x, y in batches.iterate(self.epoch, self.iteration):
             self._train_batch(x, y)
@@ -133,8 +132,10 @@ class Trainer:
         evaluated = None if held is None else self.evaluate(held)
         row = {"epoch": self.epoch + 1, **_prefixed("train", self.tally.means())}
         if evaluated is not None:
-            row.update(_prefixed("validation", evaluated.means()))
-        self._end_epoch({**row, "rate": float(rate), "seconds": round(time.perf_counter() - began, 3)})
+            row |= _prefixed("validation", evaluated.means())
+        row["rate"] = float(self.optimizer.param_groups[0]["lr"])
+        row["seconds"] = round(time.perf_counter() - began, 3)
+        self._end_epoch(row)
         for watcher in watchers:
             watcher.epoch(self, evaluated)
 
@@ -145,10 +146,10 @@ class Trainer:
                 self.model,
                 self.loss,
                 self.optimizer,
-                self.penalty,
                 self.inference.inputs(x),
                 self.inference.targets(y),
-                self._check,
+                penalty=self.penalty,
+                check=self._check,
             )
         data_loss = float(done.data_loss.data)
         self.tally.add(data_loss, done.scores.data, y, float(done.loss.data) - data_loss)
