@@ -8,6 +8,7 @@ because a file says so.
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,9 @@ class Predictor:
         path = _checkpoint_file(Path(path))
         state = checkpoint.load(path)
         config = read_config(state, path)
+        weights = state["model"] if "model" in state else state["trainer"]["model"]
+        _check_sizes(config, weights, path)
         predictor = cls._untrained(config, model, path)
-        weights = state["model"] if "model" in state else state.get("trainer", {}).get("model", {})
         predictor.inference.model.load_state_dict(weights)
         return predictor
 
@@ -168,6 +170,18 @@ def choose_split(splits: Splits, name: str) -> Dataset:
             f"{splits.name}: there is no split {name!r}", got=f"splits: {', '.join(splits.parts)}"
         )
     return splits.parts[name]
+
+
+def _check_sizes(config: Config, weights: dict[str, Any], path: Path) -> None:
+    """Refuse a configuration that asks for a network far larger than the weights beside it."""
+    stored = sum(np.asarray(each).size for each in weights.values())
+    try:
+        asked = [*config["settings"]["hidden"], config["data"]["outputs"], *config["data"]["sample_shape"]]
+        fits = all(0 < int(size) <= max(stored, 2**14) for size in asked)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path.name}: its configuration is not that of a run ({error!r})") from error
+    if not fits or math.prod(int(size) for size in config["data"]["sample_shape"]) > 2**26:
+        raise CheckpointError(f"{path.name}: its configuration does not fit its {stored} weights")
 
 
 def _checkpoint_file(path: Path) -> Path:
