@@ -16,6 +16,9 @@ from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor, describe
 from chainrule.errors import DTypeError, GraphError, UnknownNameError, nearest
 from chainrule.inspect.box import Box
+from chainrule.inspect.check import check
+from chainrule.inspect.checking.report import CheckReport
+from chainrule.inspect.explain import Explanation, explain
 from chainrule.inspect.gate import Gate, Sweep, shown
 from chainrule.inspect.grouping import boxed, hidden, scopes
 from chainrule.inspect.recording import Names, recorded
@@ -134,6 +137,14 @@ class ComputationalGraph:
         for gate in reversed(self._shown[:-1]):
             gate.backward()
         return {gate.name: gate.upstream for gate in self.parameters}  # pyright: ignore
+
+    def check(self, **options: Any) -> CheckReport:
+        """Compare the rule of every gate with finite differences; see `chainrule.inspect.check`."""
+        return check(self, **options)
+
+    def explain(self) -> Explanation:
+        """Return the cards of all gates as they stand: a table, a page, JSON; see `Gate.explain`."""
+        return explain(self._shown, self.consumers)
 
     # ---- closing and opening ---------------------------------------------------------------------
     def group(self, name: str | None = None, kind: str = "composite") -> ComputationalGraph:
