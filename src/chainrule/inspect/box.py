@@ -27,7 +27,7 @@ class Box(Gate):
     ) -> None:
         super().__init__(inside[-1].tensor, name, sweep)
         self.op = op
-        self.inside = inside
+        self.inside, self.users = inside, inside[-1].users
         self.sources = self.inputs = sources
         self._edges: list[list[tuple[Gate, int]]] = [[] for _ in sources]  # those that come in, by source
         place = {source: i for i, source in enumerate(sources)}

@@ -21,6 +21,7 @@ from chainrule.core.spec import Array, Shape, is_float
 from chainrule.core.tensor import Tensor, tick
 from chainrule.core.transform import vjp
 from chainrule.errors import GraphError, IndexRangeError, ShapeError
+from chainrule.inspect.explain import Card, card_of
 from chainrule.inspect.local import Local
 
 
@@ -51,6 +52,8 @@ class Gate:
         self.inputs: tuple[Gate, ...] = ()
         self.sources: tuple[Gate, ...] = ()  # as `inputs`, but never a closed box
         self.places: tuple[int, ...] = ()  # where each source stands among the op's arguments
+        self.inside: list[Gate] = []  # what a closed box holds
+        self.users: list[tuple[Gate, int]] = []  # the edges that leave, boxes opened
         self.fan_out = 0  # over how many edges gradients arrive
         self._sweep, self._swept, self._arrived = sweep, -1, 0
         self._total: Tensor | None = None
@@ -59,7 +62,8 @@ class Gate:
     def connect(self, sources: tuple[Gate, ...], places: tuple[int, ...]) -> None:
         """Set the gates that this one takes as inputs."""
         self.sources, self.inputs, self.places = sources, sources, places
-        for source in sources:
+        for i, source in enumerate(sources):
+            source.users.append((self, i))
             source.fan_out += source.tracked
 
     # ---- what is known ---------------------------------------------------------------------------
@@ -122,6 +126,10 @@ class Gate:
     def sent(self) -> tuple[Array | None, ...] | None:
         """Return what this sweep's `backward` sent to each input, None before it."""
         return self._sent if self._swept == self._sweep.number else None
+
+    def explain(self) -> Card:
+        """Return the gate's card: formula, values and gradients, as text, as a page, as JSON."""
+        return card_of(self)
 
     # ---- what is done ----------------------------------------------------------------------------
     def forward(self) -> Array:

@@ -1,0 +1,110 @@
+"""A gate's card: its facts, taken from the gate as it stands, in three looks.
+
+Text for a terminal, a page for a notebook, plain data for JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.registry import named
+from chainrule.core.spec import Array
+from chainrule.core.tensor import Tensor
+from chainrule.inspect.explain import page, record, text
+from chainrule.inspect.explain.facts import Branch, Edge, Facts
+from chainrule.inspect.explain.formulas.use import Use
+from chainrule.inspect.explain.style import Style
+from chainrule.inspect.explain.subject import Subject
+from chainrule.inspect.local import Local
+
+
+class Card(Facts):
+    """Everything that is known of one gate."""
+
+    def text(self, digits: int | None = None) -> str:
+        """Return the card for a terminal; `digits` after the point, else four significant ones."""
+        return text.of_card(self, Style(digits))
+
+    def record(self) -> dict[str, Any]:
+        """Return the card as plain data for JSON: what is not yet computed is None."""
+        return record.of_card(self)
+
+    def _repr_html_(self) -> str:
+        return page.of_card(self, Style())
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    __str__ = __repr__
+
+
+def card_of(gate: Subject, users: Sequence[tuple[Subject, int]] | None = None) -> Card:
+    """Return the card of a gate as it stands; `users` are the edges that leave it, its own if None."""
+    leaving = gate.users if users is None else users
+    upstream = gate.upstream
+    edges = tuple(_edge(gate, i, upstream) for i in range(len(gate.inputs)))
+    branches = [Branch(user.name, _argument(user, i), user.downstream(i)) for user, i in leaving]
+    return Card(
+        gate.name,
+        gate.op,
+        "box" if gate.inside else "leaf" if gate.is_leaf else gate.tensor.op.family,
+        gate.tracked,
+        _kept(gate),
+        upstream,
+        edges,
+        tuple(branches) if gate.tracked else (),
+        None if gate.is_leaf else _use(gate, tuple(edge.value for edge in edges)),
+    )
+
+
+def _edge(gate: Subject, i: int, upstream: Array | None) -> Edge:
+    source, local = gate.inputs[i], gate.local(i)
+    downstream = gate.downstream(i) if source.tracked else None
+    residual = None
+    if upstream is not None and downstream is not None and local is not None:
+        residual = _difference(_product(upstream, local, downstream.shape), downstream)
+    return Edge(_argument(gate, i), source.name, source.tracked, _kept(source), local, downstream, residual)
+
+
+def _product(upstream: Array, local: Array | Local, shape: tuple[int, ...]) -> Array:
+    if isinstance(local, Local):
+        return upstream @ local
+    with np.errstate(all="ignore"):
+        return named("sum_to")(Tensor(upstream * local), shape=shape).data
+
+
+def _difference(one: Array, two: Array) -> float:
+    """Return the largest difference; the same infinity, and NaN in both, is none."""
+    with np.errstate(all="ignore"):
+        apart = np.abs(one - two)
+    same = (one == two) | (np.isnan(one) & np.isnan(two))
+    return float(np.where(same, 0, apart).max(initial=0))
+
+
+def _kept(gate: Subject) -> Array:
+    """Return the value; that of a leaf is copied, because an optimiser changes it in place."""
+    return gate.value.copy() if gate.is_leaf else gate.value
+
+
+def _argument(gate: Subject, i: int) -> str:
+    """Return what the gate calls its input i."""
+    if gate.inside:
+        return gate.inputs[i].name
+    op = gate.tensor.op
+    return f"{op.inputs[0]}[{i}]" if op.variadic else op.inputs[gate.places[i]]
+
+
+def _use(gate: Subject, arrays: tuple[Array, ...]) -> Use:
+    return Use(
+        None if gate.inside else gate.tensor.op,
+        {} if gate.inside else gate.tensor.params,
+        tuple(_argument(gate, i) for i in range(len(gate.inputs))),
+        tuple(source.name for source in gate.inputs),
+        arrays,
+        gate.name,
+        gate.value,
+        tuple(_use(each, tuple(source.value for source in each.inputs)) for each in gate.inside),
+    )
