@@ -115,8 +115,8 @@ from chainrule.ops.shape import tile as tile
 from chainrule.ops.shape import transpose as transpose
 
 # Imported when first used, so that `import chainrule` stays quick.
-_PACKAGES = {"data", "inspect", "nn", "optim", "train"}
-_ELSEWHERE = {"ComputationalGraph": "chainrule.inspect.graph"}
+_PACKAGES = {"compiler", "data", "inspect", "nn", "optim", "train"}
+_ELSEWHERE = {"ComputationalGraph": "chainrule.inspect.graph", "compile": "chainrule.compiler.jit"}
 
 
 def __getattr__(name: str) -> Any:

@@ -282,3 +282,17 @@ def test_creation():
             cr.tensor(wrong)
     with pytest.raises(cr.errors.DTypeError, match="only floating-point tensors can require gradients"):
         cr.tensor([1, 2], requires_grad=True)
+
+
+@pytest.mark.parametrize("axes", [(2, 3), (3,), (1, 3), (0, 3)])
+def test_folding_rows_of_a_few_items(axes):
+    x = RNG.normal(size=(3, 4, 64, 2) if axes == (1, 3) else (4, 300, 3, 4)).round(1)
+    x[1, 1] = np.nan
+    for name in ("sum", "max", "min"):
+        np.testing.assert_allclose(
+            getattr(cr, name)(x, axis=axes).data, getattr(np, name)(x, axis=axes), rtol=1e-12, atol=1e-12
+        )
+    order = [*(i for i in range(4) if i not in axes), *axes]
+    rows = x.transpose(order).reshape([x.shape[i] for i in range(4) if i not in axes] + [-1])
+    gradient = cr.grad(lambda x: cr.max(x, axis=axes).sum())(x).data.transpose(order).reshape(rows.shape)
+    np.testing.assert_array_equal(gradient, np.eye(rows.shape[-1])[rows.argmax(axis=-1)])

@@ -26,7 +26,9 @@ def test_published_answers(counter, stream, key, words):
 
 def test_chunks_make_no_difference():
     whole = philox(5, 3, 20_000, 7)
-    np.testing.assert_array_equal(whole, np.concatenate([philox(5, 3 + k, 1000, 7) for k in range(0, 20_000, 1000)]))
+    np.testing.assert_array_equal(
+        whole, np.concatenate([philox(5, 3 + k, 1000, 7) for k in range(0, 20_000, 1000)])
+    )
 
 
 def test_a_stream_goes_on_from_its_state():

@@ -75,7 +75,7 @@ def _check_value(op: Op, sample: Sample) -> None:
         spec = op.spec(*(spec_of(each) for each in arrays if each is not None), **params)
         if (spec.shape, spec.dtype) != (value.shape, value.dtype):
             raise CheckError(f"spec says {spec} but the value is {value.shape} {value.dtype}")
-        if value.dtype.kind == "f":
+        if value.dtype.kind == "f" and op.pure:
             scale = 64 * float(np.finfo(dtype).eps)
             np.testing.assert_allclose(value, exact, rtol=scale, atol=scale)
 

@@ -38,6 +38,7 @@ class Mode(threading.local):
 
     recording: bool = True
     scope: Scope | None = None
+    trace: Any = None  # the Trace that writes down what happens, while a function is compiled
 
 
 mode = Mode()

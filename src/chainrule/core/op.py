@@ -34,6 +34,7 @@ class Op:
 
     family: ClassVar[str] = ""
     takes_numbers: ClassVar[bool] = False
+    pure: bool = True  # the same inputs give the same value, whenever it is computed
     differentiable: bool = True
 
     def __init__(
@@ -157,7 +158,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         value = _to_array(value, arrays)
     out = _new(Tensor)
     out._data = value
-    out.grad = out.name = None
+    out._grad = out.name = None
     out.mutated = 0
     if record and mode.recording and op.differentiable and value.dtype.kind == "f":
         value.setflags(write=False)
@@ -174,6 +175,8 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         out.inputs = ()
         out.params = _NO_PARAMETERS
     out.serial = tick()
+    if mode.trace is not None:
+        mode.trace.record(op, inputs, arrays, params, out)
     return out
 
 

@@ -68,12 +68,12 @@ class Tensor:
     """
 
     __slots__ = (
-        "__weakref__", "_data", "grad", "inputs", "mutated", "name", "op", "params", "requires_grad",
+        "__weakref__", "_data", "_grad", "inputs", "mutated", "name", "op", "params", "requires_grad",
         "scope", "serial",
     )  # fmt: skip
 
     _data: Array
-    grad: Tensor | None
+    _grad: Tensor | None
     op: Any
     inputs: tuple[Any, ...]
     params: dict[str, Any]
@@ -89,7 +89,7 @@ class Tensor:
         self._data = array
         self.requires_grad = requires_grad
         self.name = name
-        self.grad, self.op, self.scope = None, None, None
+        self._grad, self.op, self.scope = None, None, None
         self.inputs, self.params = (), {}
         self.serial, self.mutated = tick(), 0
 
@@ -97,10 +97,11 @@ class Tensor:
     @property
     def data(self) -> Array:
         """The values, as the NumPy array itself (no copy)."""
-        return self._data
+        return self._read("data")
 
     @data.setter
     def data(self, value: Any) -> None:
+        self._read("assignment to data")
         array = to_array(value)
         if is_float(self._data.dtype) and not isinstance(value, (Tensor, np.ndarray, np.generic)):
             array = np.asarray(value, self._data.dtype)  # plain numbers take the tensor's dtype
@@ -112,6 +113,29 @@ class Tensor:
                 hint="assign to a leaf, or use .detach() for a copy that stands alone",
             )
         self._data, self.mutated = array, tick()
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward()` left here; None before there is one."""
+        if mode.trace is not None:
+            mode.trace.gradient_read(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: Any) -> None:
+        if gradient is not None and not isinstance(gradient, Tensor):
+            gradient = Tensor(np.asarray(gradient, self._data.dtype))
+        if gradient is not None and gradient._data.shape != self._data.shape:
+            raise ShapeError(f"grad: shape {gradient.shape} is not that of {describe(self)}, {self.shape}")
+        if mode.trace is not None:
+            mode.trace.gradient_written(self)
+        self._grad = gradient
+
+    def _read(self, what: str) -> Array:
+        """Return the array for Python to look into, which a trace cannot write down."""
+        if mode.trace is not None:
+            mode.trace.refuse_read(self, what)
+        return self._data
 
     @property
     def shape(self) -> Shape:
@@ -145,20 +169,22 @@ class Tensor:
 
     def numpy(self) -> Array:
         """Return the values as a NumPy array (shared, no copy)."""
-        return self._data
+        return self._read("numpy")
 
     def item(self) -> Any:
         """Return the only value as a Python number; ShapeError when there are several."""
         if self._data.size != 1:
             raise ShapeError(f"item: the tensor holds {self._data.size} values, shape {self.shape}, not one")
-        return self._data.item()
+        return self._read("item").item()
 
     def tolist(self) -> Any:
         """Return the values as nested Python lists."""
-        return self._data.tolist()
+        return self._read("tolist").tolist()
 
     def detach(self) -> Tensor:
         """Return a tensor with the same values (shared) and no history."""
+        if mode.trace is not None:
+            mode.trace.seen(self)
         return Tensor(self._data)
 
     def backward(self, gradient: Any = None) -> None:
@@ -175,6 +201,10 @@ class Tensor:
         array = value._data if isinstance(value, Tensor) else np.asarray(value)
         if array.shape not in (self._data.shape, ()):
             raise ShapeError(f"assign: value has shape {array.shape} but {describe(self)} has {self.shape}")
+        if mode.trace is not None:
+            value = mode.trace.fitted(self, value)
+            mode.trace.assigned(self, value)
+            array = value._data
         np.copyto(self._data, array, casting="same_kind")
         self.mutated = tick()
 
@@ -188,6 +218,7 @@ class Tensor:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.refuse_change("assignment to a part of a tensor")
+        self._read("assignment to a part of a tensor")
         plain = value._data if isinstance(value, Tensor) else value
         self._data[plain_index(key)] = plain
         self.mutated = tick()
@@ -204,7 +235,7 @@ class Tensor:
         return (self[i] for i in range(len(self._data)))
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._read("bool"))
 
     def __float__(self) -> float:
         return float(self.item())
@@ -213,10 +244,10 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
-        return self._data.__index__()
+        return self._read("index").__index__()
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
+        return bool((self._read("in") == (value._data if isinstance(value, Tensor) else value)).any())
 
     def __format__(self, form: str) -> str:
         return format(self.item(), form) if form else str(self)
@@ -254,7 +285,7 @@ class Tensor:
 
     # ---- NumPy's protocols ---------------------------------------------------------------------
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self._read("array"), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return named("numpy_ufunc")(ufunc, method, inputs, kwargs)

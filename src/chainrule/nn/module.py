@@ -61,6 +61,8 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward` inside a scope of this module, and then the hooks."""
+        if mode.trace is not None:
+            mode.trace.guard(self, "training")
         outer = mode.scope
         mode.scope = Scope("module", "" if outer is None else _label(self, outer), self, outer)
         try:

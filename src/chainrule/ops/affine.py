@@ -89,7 +89,7 @@ def _check_places(op: Op, x: Tensor, count: int, what: str) -> None:
     if x.dtype.kind not in "iu":
         hint = "x.astype(np.int64)"
         raise clash(op, (x,), f"x is {x.dtype}, needs integers", hint, DTypeError)
-    wrong_ones = x.data[(x.data < 0) | (x.data >= count)]
+    wrong_ones = x._data[(x._data < 0) | (x._data >= count)]
     if wrong_ones.size:
         raise clash(op, (x,), f"{wrong_ones[0]} is no row of {what}, 0 to {count - 1}", kind=IndexRangeError)
 

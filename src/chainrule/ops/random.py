@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.core.spec import known_dtype, known_shape
+from chainrule.core.families import opaque
+from chainrule.core.sample import sample
+from chainrule.core.spec import Array, Spec, known_dtype, known_shape
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, DTypeError
+from chainrule.ops.arithmetic import astype
+from chainrule.ops.compare import less
 
 default = Stream(0)
 
@@ -41,26 +45,57 @@ def set_state(state: tuple[int, int, int]) -> None:
     default.state = state
 
 
+def _drawn_spec(*, kind: str, shape: Any, numbers: Any, dtype: Any, stream: Any) -> Spec:
+    return Spec(known_shape(shape, "drawn"), np.dtype(np.int64) if kind == "integers" else known_dtype(dtype))
+
+
+@opaque(
+    spec=_drawn_spec,
+    reason="random numbers depend on nothing",
+    pure=False,
+    samples=[
+        sample(shape=(2, 3)),
+        sample(kind="normal", shape=(), dtype="float64"),
+        sample(kind="integers", shape=(0, 2), numbers=(1, 9)),
+    ],
+)
+def drawn(
+    *,
+    kind: str = "uniform",
+    shape: Any = (),
+    numbers: Any = (0, 1),
+    dtype: Any = "float32",
+    stream: Any = None,
+) -> Array:
+    """Random numbers from a stream (None: the default one), which moves on."""
+    source: Stream = stream or default
+    one, two = numbers
+    if kind == "integers":
+        return source.integers(one, two, shape)
+    return (source.normal if kind == "normal" else source.uniform)(shape, one, two, dtype)
+
+
 def uniform(
     shape: Any = (), low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike = np.float32
 ) -> Tensor:
     """Return numbers drawn evenly from [low, high)."""
     if not low < high:
         raise ArgumentError(f"random.uniform: low must be below high, got [{low}, {high})")
-    return Tensor(default.uniform(known_shape(shape, "random.uniform"), low, high, known_dtype(dtype)))
+    return drawn(shape=known_shape(shape, "random.uniform"), numbers=(low, high), dtype=known_dtype(dtype))
 
 
 def normal(shape: Any = (), mean: float = 0.0, std: float = 1.0, dtype: npt.DTypeLike = np.float32) -> Tensor:
     """Return numbers drawn from the normal distribution."""
     if std < 0:
         raise ArgumentError(f"random.normal: std must not be negative, got {std}")
-    return Tensor(default.normal(known_shape(shape, "random.normal"), mean, std, known_dtype(dtype)))
+    size = known_shape(shape, "random.normal")
+    return drawn(kind="normal", shape=size, numbers=(mean, std), dtype=known_dtype(dtype))
 
 
 def integers(low: int, high: int | None = None, shape: Any = ()) -> Tensor:
     """Return int64 numbers drawn evenly from [low, high), or from [0, low) when `high` is None."""
     first, last = (0, low) if high is None else (low, high)
-    return Tensor(default.integers(first, last, known_shape(shape, "random.integers")))
+    return drawn(kind="integers", shape=known_shape(shape, "random.integers"), numbers=(first, last))
 
 
 def permutation(n: int) -> Tensor:
@@ -74,5 +109,5 @@ def bernoulli(
     """Return ones with probability `p`, else zeros: the mask of dropout."""
     if not 0 <= p <= 1:
         raise ArgumentError(f"random.bernoulli: p must be in [0, 1], got {p}")
-    unit = (stream or default).uniform(known_shape(shape, "random.bernoulli"))
-    return Tensor((unit < p).astype(known_dtype(dtype)))
+    unit = drawn(shape=known_shape(shape, "random.bernoulli"), stream=stream)
+    return astype(less(unit, p), dtype=known_dtype(dtype))

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule import scalar
 from chainrule.core.families import composite, opaque, reduction
+from chainrule.core.families.reduction import items_of, short_rows
 from chainrule.core.sample import sample, wrong
 from chainrule.core.spec import Array, Axes, Spec, normalize_axes, normalize_axis
 from chainrule.core.tensor import Tensor
@@ -37,6 +38,13 @@ def _mask_spec(x: Spec, y: Spec, *, axes: tuple[int, ...]) -> Spec:
 def first_match(x: Array, y: Array, *, axes: tuple[int, ...] = ()) -> Array:
     """Mark, in every fold over `axes`, the first item of `x` that equals `y` (or is NaN with it)."""
     hits = (x == y) | (np.isnan(x) & np.isnan(y))
+    if short_rows(x, axes):
+        mask = np.zeros(x.shape, np.bool_)
+        free: Any = True
+        for hit, out in zip(items_of(hits, axes), items_of(mask, axes), strict=True):
+            np.logical_and(hit, free, out=out)
+            free = free & ~hit
+        return mask
     rest = [axis for axis in range(x.ndim) if axis not in axes]
     order = [*rest, *axes]
     rows = hits.transpose(order).reshape([x.shape[axis] for axis in rest] + [-1] if x.size else [0, 1])

@@ -67,7 +67,7 @@ class Adagrad(Optimizer):
     def initial(self, slot: str, parameter: Tensor, group: Group) -> Any:
         if slot == "step":
             return super().initial(slot, parameter, group)
-        return np.full_like(parameter.data, group["initial_accumulator_value"])
+        return np.full(parameter.shape, group["initial_accumulator_value"], parameter.dtype)
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
         if group["weight_decay"]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from chainrule.core.mode import enable_grad, no_grad
+from chainrule.core.mode import enable_grad, mode, no_grad
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 from chainrule.ops.arithmetic import negative
@@ -46,7 +46,7 @@ class Optimizer:
 
     def initial(self, slot: str, parameter: Tensor, group: Group) -> Any:
         """Return what a slot begins with: the count "step" with 0, others with zeros."""
-        return np.zeros((), np.float64) if slot == "step" else np.zeros_like(parameter.data)
+        return np.zeros((), np.float64) if slot == "step" else np.zeros(parameter.shape, parameter.dtype)
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
         """Return the parameter's new value and the new state, by slot."""
@@ -107,6 +107,8 @@ class Optimizer:
 
     def _apply(self, p: Tensor, group: Group) -> None:
         known = self.state_of(p, group)
+        if mode.trace is not None:
+            group = mode.trace.watch(group)
         g = negative(p.grad) if group["maximize"] else p.grad
         assert g is not None
         value, changed = self.update(p, g, known, group)

@@ -57,8 +57,8 @@ def source(name: str, parameters: Sequence[str], root: Expr) -> str:
             names[node] = f"_{len(lines)}"
             chooses = chooses or node.function == "select"
             lines.append(f"{names[node]} = {_call(node, [names[arg] for arg in node.args])}")
-    # A result is a new array object even where nothing is computed.
-    lines.append(f"return {names[root]}" if root.args else f"return asarray({names[root]}).view()")
+    # A result is an array of its own even where nothing is computed.
+    lines.append(f"return {names[root]}" if root.args else f"return asarray({names[root]}).copy()")
     if chooses:
         # Both branches are computed, so the one not taken may divide by zero in silence.
         lines = ["with errstate(all='ignore'):", *("    " + line for line in lines)]

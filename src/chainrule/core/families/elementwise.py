@@ -65,7 +65,8 @@ class Elementwise(Op):
         inputs, params = super().bind(args, kwargs)
         for name in self.floats:
             try:
-                params[name] = float(params[name])
+                if float not in params[name].__class__.__mro__[:2]:  # a watched number stays itself
+                    params[name] = float(params[name])
             except (TypeError, ValueError) as error:
                 raise ArgumentError(
                     f"{self.heading}: {name} must be a number, got {params[name]!r}", signature=self.signature
@@ -105,7 +106,7 @@ class Elementwise(Op):
             function = self._functions[key] = scalar_numpy.function(self.name, names, self.meaning(**params))
             if not self.parameters:
                 self.value = function  # from now on without this detour
-        return function(*arrays, *(params[name] for name in self.floats))
+        return function(*arrays, *(float(params[name]) for name in self.floats))
 
     def spec(self, *specs: Spec, **params: Any) -> Spec:
         try:

@@ -28,12 +28,13 @@ class Opaque(Op):
         gradient: Callable[..., Sequence[Tensor | None]] | None = None,
         reason: str = "",
         reads: Sequence[bool] | None = None,
+        pure: bool = True,
         samples: Sequence[Sample] = (),
         wrong: Sequence[Wrong] = (),
     ) -> None:
         super().__init__(body, samples, wrong)
         self._spec, self.gradient, self.reason, self._reads = spec, gradient, reason, reads
-        self.differentiable = gradient is not None
+        self.differentiable, self.pure = gradient is not None, pure
 
     def value(self, *arrays: Any, **params: Any) -> Any:
         return self.body(*arrays, **params)

@@ -49,7 +49,7 @@ def check_labels(scores: Tensor, labels: Tensor, axis: int, name: str, ignored: 
 
 
 def _check_range(scores: Tensor, labels: Tensor, classes: int, name: str, ignored: int | None) -> None:
-    values = labels.data
+    values = labels._data
     low, high = (int(values.min()), int(values.max())) if values.size else (0, -1)
     if low >= 0 and high < classes:
         return
@@ -65,7 +65,7 @@ def _check_range(scores: Tensor, labels: Tensor, classes: int, name: str, ignore
 def _error(
     kind: type[ChainruleError], message: str, scores: Tensor, labels: Tensor, hint: str
 ) -> ChainruleError:
-    return kind(message, got=f"scores {spec_of(scores.data)}    labels {spec_of(labels.data)}", hint=hint)
+    return kind(message, got=f"scores {spec_of(scores._data)}    labels {spec_of(labels._data)}", hint=hint)
 
 
 def class_weights(input: Tensor, weight: Tensor, axis: int, name: str) -> Tensor:

@@ -43,7 +43,7 @@ def binary_cross_entropy(
     """
     name = "binary_cross_entropy"
     target = paired(input, target, name)
-    outside = input.data[~((input.data >= 0) & (input.data <= 1))]
+    outside = input._data[~((input._data >= 0) & (input._data <= 1))]
     if outside.size:
         raise ArgumentError(
             f"{name}: input must be probabilities in [0, 1], got {outside[0]:g}",

@@ -41,7 +41,7 @@ def paired(input: Tensor, target: Tensor, name: str) -> Tensor:
         return like(input, target)
     hint = f"target.reshape({input.shape})" if input.size == target.size else ""
     message = f"{name}: input has shape {input.shape} but target {target.shape}: they must be equal"
-    got = f"input {spec_of(input.data)}    target {spec_of(target.data)}"
+    got = f"input {spec_of(input._data)}    target {spec_of(target._data)}"
     raise ShapeError(message, got=got, hint=hint)
 
 

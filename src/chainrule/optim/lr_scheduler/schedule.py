@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chainrule.core.mode import mode
 from chainrule.errors import ArgumentError, CheckpointError
 from chainrule.optim.optimizer import Optimizer
 
@@ -45,6 +46,8 @@ class LRScheduler:
 
     def step(self) -> None:
         """Count one step and apply what belongs to it; call it after `optimizer.step()`."""
+        if mode.trace is not None:
+            mode.trace.host(self.step)
         self.apply(self.last_epoch + 1)
         self.last_epoch += 1
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]

@@ -1,0 +1,264 @@
+"""compile: a function traced once for each kind of call, and replayed from then on.
+
+The first call of a kind runs eagerly and is written down on the way; later ones run the program.
+A kind is told by the shapes and dtypes of the arguments, by what is not an array, and by what the
+function was seen to depend on: modes of modules, options of optimisers, gradients being there or not.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from chainrule.compiler.passes import optimised
+from chainrule.compiler.replay import Replay
+from chainrule.core.mode import mode
+from chainrule.core.program import Program, Value
+from chainrule.core.spec import Array, spec_of
+from chainrule.core.stream import Stream
+from chainrule.core.tensor import Tensor, tick
+from chainrule.core.trace import Trace, Watched
+from chainrule.errors import ArgumentError, TraceError, UnknownNameError, nearest
+
+_MANY = 8  # so many programs of one function are probably a mistake
+
+
+def compile(f: Callable[..., Any]) -> Compiled:
+    """Return a callable that means the same as `f` and leaves Python's overhead out.
+
+    `f` is ordinary code: a forward pass, or a whole training step with `zero_grad`, `backward` and
+    `optimizer.step()`. Arrays among the arguments arrive in `f` as tensors. Raises TraceError where
+    the code depends on the values of tensors.
+
+    >>> import chainrule as cr
+    >>> double = compile(lambda x: x * 2)
+    >>> double(cr.ones(2)).tolist(), double(cr.zeros(2)).tolist(), double.traces
+    ([2.0, 2.0], [0.0, 0.0], 1)
+    """
+    return Compiled(f)
+
+
+class Compiled:
+    """A compiled function; `traces` counts how often it was traced, `program` is the latest one."""
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, f, updated=())
+        self.__name__: str = getattr(f, "__name__", type(f).__name__)
+        self.f = f
+        self.traces = 0
+        self.watched: dict[str, Tensor] = {}
+        self._watching: list[str] = []
+        self._plans: dict[Any, list[Plan]] = {}
+        self._latest: Plan | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function on these arguments."""
+        if mode.trace is not None:
+            return self.f(*args, **kwargs)  # inside another compiled function, it is part of that
+        leaves, layout = _flattened((args, kwargs))
+        key = (layout, tuple(map(_kind, leaves)), mode.recording)
+        plan = next((each for each in self._plans.get(key, ()) if each.holds()), None)
+        if plan is None:
+            return self._trace(key, leaves, layout)
+        self._latest = plan
+        return plan.run(leaves, self.watched)
+
+    @property
+    def program(self) -> Program:
+        """The program of the latest call, after the last pass; `stages` has it after each one."""
+        return self.stages["watched" if self._watching else "drop unread again"]
+
+    @property
+    def stages(self) -> Mapping[str, Program]:
+        """The program as traced, and after each pass."""
+        if self._latest is None:
+            raise TraceError(f"{self.__name__}: there is no program before the first call")
+        return self._latest.stages
+
+    def source(self, kind: str = "python") -> str:
+        """Return the generated code of the latest call."""
+        if kind != "python":
+            raise ArgumentError(f"source: {kind!r} is not made yet", hint="source('python')")
+        _ = self.stages
+        return cast("Plan", self._latest).replay.source
+
+    def watch(self, name: str) -> None:
+        """Make the value computed last in the module called `name` an output, in `watched[name]`."""
+        known = self.stages["traced"].names
+        if name not in known:
+            raise UnknownNameError(f"watch: nothing is called {name!r}", hint=nearest(name, known))
+        self._watching.append(name)
+        for plans in self._plans.values():
+            for plan in plans:
+                plan.build(self._watching)
+
+    def epoch(
+        self, x: Any, y: Any, batch_size: int, shuffle: bool = True, *, seed: int = 0, epoch: int = 0
+    ) -> Array:
+        """Run the function on every batch of `x` and `y` once; return the loss of each iteration.
+
+        The order is that of `data.Batches`: a function of the seed and the number of the epoch.
+        """
+        if batch_size < 1:
+            raise ArgumentError(f"epoch: batch_size must be at least 1, got {batch_size}")
+        xs, ys = np.asarray(x), np.asarray(y)
+        order = Stream(seed, epoch + 1).permutation(len(xs)) if shuffle else np.arange(len(xs))
+        parts = [order[start : start + batch_size] for start in range(0, len(xs), batch_size)]
+        return np.array([self(xs[part], ys[part]).item() for part in parts])
+
+    def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Any:
+        with Trace(self.__name__) as trace:
+            inputs = [_argument(trace, leaf, f"argument {i}") for i, leaf in enumerate(leaves)]
+            args, kwargs = _rebuilt(inputs, layout)
+            result = self.f(*args, **kwargs)
+            outputs, shape = _flattened(result)
+            program = trace.program([each for each in outputs if isinstance(each, Tensor)])
+        plan = Plan(trace, program, outputs, shape)
+        plan.build(self._watching)
+        plans = self._plans.setdefault(key, [])
+        plans.append(plan)
+        self._latest = plan
+        self.traces += 1
+        if self.traces == _MANY:
+            warnings.warn(
+                f"{self.__name__} was traced {_MANY} times: each new shape, dtype, mode or Python value "
+                "makes a new program; pass changing numbers as arrays",
+                stacklevel=3,
+            )
+        return result
+
+
+class Plan:
+    """One program, what it begins with and what it leaves behind, and when it holds."""
+
+    def __init__(self, trace: Trace, traced: Program, outputs: list[Any], layout: Any) -> None:
+        self._outputs, self._layout = outputs, layout
+        self._tensors = [each for each in outputs if isinstance(each, Tensor)]
+        self.stages = optimised(traced)
+        self._sources = [(value, trace.sources[id(value)]) for value in traced.captured]
+        self._left, self._forgotten = trace.left(), trace.forgotten()
+        self._present, self._guards = trace.present(), trace.guards
+        self._tracked = [(tensor, tensor.requires_grad) for _, tensor in self._sources]
+        used = {
+            (id(value.owner), value.key)
+            for step in traced.equations
+            for value in step.params.values()
+            if isinstance(value, Watched)
+        }
+        self._options = [
+            (group, {key: v for key, v in options.items() if (id(group), key) not in used or not v})
+            for group, options in trace.groups
+        ]
+        self._kept = trace
+        self.replay = Replay(traced)
+
+    def build(self, watching: Sequence[str]) -> None:
+        """Generate the code, with the watched values as further results."""
+        program = self.stages["drop unread again"]
+        self._watching = [name for name in watching if name in program.names]
+        extra = tuple(program.names[name] for name in self._watching)
+        program = replace(program, results=program.results + extra, names={})
+        self.stages = {**self.stages, "watched": optimised(program)["drop unread again"]}
+        self.replay = Replay(self.stages["watched"])
+
+    def holds(self) -> bool:
+        """Tell whether all that the trace depended on is as it was."""
+        return (
+            all(getattr(owner, name) == value for owner, name, value in self._guards)
+            and all((leaf._grad is not None) == there for leaf, there in self._present)
+            and all(group.get(k) == v for group, options in self._options for k, v in options.items())
+            and all(tensor.requires_grad == tracked for tensor, tracked in self._tracked)
+            and all(spec_of(_array(value, tensor)) == value.spec for value, tensor in self._sources)
+        )
+
+    def run(self, leaves: Sequence[Any], watched: dict[str, Tensor]) -> Any:
+        """Replay on new arguments, and leave behind what the function leaves behind."""
+        arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if _is_array(leaf)]
+        found = self.replay.run(arguments, [_array(value, tensor) for value, tensor in self._sources])
+        now = tick()
+        for value, tensor in self._sources:
+            if value.kind == "captured":
+                tensor.mutated = now
+        count, left = len(self._tensors), len(self._left)
+        for leaf, gradient in zip(self._left, found[count : count + left], strict=True):
+            leaf.grad = Tensor(gradient)
+        for leaf in self._forgotten:
+            leaf.grad = None
+        for name, array in zip(self._watching, found[count + left :], strict=True):
+            watched[name] = Tensor(array)
+        made = iter(found[:count])
+        outputs = [Tensor(next(made)) if isinstance(each, Tensor) else each for each in self._outputs]
+        return _rebuilt(outputs, self._layout)
+
+
+def _array(value: Value, tensor: Tensor) -> Array:
+    """Return the array that a captured value is now: a tensor's own, or its gradient's."""
+    held = tensor._grad if value.kind == "gradient" else tensor
+    return held._data if held is not None else np.empty(0)
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, (Tensor, np.ndarray, np.generic))
+
+
+def _argument(trace: Trace, leaf: Any, name: str) -> Any:
+    if not _is_array(leaf):
+        return leaf
+    if isinstance(leaf, Tensor) and leaf.requires_grad:
+        trace.argument(leaf, leaf.name or name)
+        return leaf
+    made = Tensor(leaf._data if isinstance(leaf, Tensor) else np.asarray(leaf))
+    trace.argument(made, name)
+    return made
+
+
+def _kind(leaf: Any) -> Any:
+    """Return what must agree for a program to serve another call."""
+    if isinstance(leaf, Tensor):
+        return (
+            leaf._data.shape,
+            leaf._data.dtype.str,
+            leaf.requires_grad,
+            id(leaf) if leaf.requires_grad else 0,
+        )
+    if _is_array(leaf):
+        return leaf.shape, leaf.dtype.str
+    try:
+        hash(leaf)
+    except TypeError:
+        return leaf.__class__, id(leaf)
+    return leaf.__class__, leaf
+
+
+def _flattened(tree: Any) -> tuple[list[Any], Any]:
+    """Return the leaves of nested tuples, lists and dicts, and a layout that can be compared."""
+    if isinstance(tree, (tuple, list)):
+        parts = [_flattened(each) for each in cast("Sequence[Any]", tree)]
+        kind = "tuple" if isinstance(tree, tuple) else "list"
+        return [leaf for leaves, _ in parts for leaf in leaves], (kind, tuple(layout for _, layout in parts))
+    if isinstance(tree, dict):
+        named = {key: _flattened(each) for key, each in cast("dict[str, Any]", tree).items()}
+        layout = ("dict", tuple((key, each) for key, (_, each) in named.items()))
+        return [leaf for leaves, _ in named.values() for leaf in leaves], layout
+    return [tree], None
+
+
+def _rebuilt(leaves: Sequence[Any], layout: Any) -> Any:
+    """Return the tree of `_flattened` with these leaves."""
+    remaining = iter(leaves)
+
+    def build(layout: Any) -> Any:
+        if layout is None:
+            return next(remaining)
+        kind, parts = layout
+        if kind == "dict":
+            return {key: build(part) for key, part in parts}
+        made = [build(part) for part in parts]
+        return tuple(made) if kind == "tuple" else made
+
+    return build(layout)

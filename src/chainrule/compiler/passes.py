@@ -1,0 +1,118 @@
+"""The passes: each takes a program and returns a better one that means the same.
+
+`PASSES` is the whole list, in order; a program can be looked at after each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.program import Equation, Operand, Program, Step, Value, Write
+from chainrule.core.trace import Watched
+
+Pass = Callable[[Program], Program]
+
+
+def drop_unread(program: Program) -> Program:
+    """Leave out equations whose results nothing reads; random draws stay, as they move their stream."""
+    needed = {id(value) for value in program.results} | {id(value) for value in program.names.values()}
+    kept: list[Step] = []
+    for step in reversed(program.steps):
+        if not isinstance(step, Equation) or id(step.output) in needed or not step.op.pure:
+            needed.update(id(value) for value in step.reads)
+            kept.append(step)
+    return replace(program, steps=tuple(reversed(kept)))
+
+
+def share_common(program: Program) -> Program:
+    """Compute equal expressions once: the same op on the same values with the same parameters."""
+    known: dict[Any, Value] = {}
+    same: dict[int, Value] = {}
+    views: set[int] = set()  # values that may look into a captured array, which a write changes
+    kept: list[Step] = []
+    for step in (_replaced(each, same) for each in program.steps):
+        if isinstance(step, Equation) and step.op.pure:
+            looks = step.op.family == "movement" and any(
+                value.kind == "captured" or id(value) in views for value in step.reads
+            )
+            views.update({id(step.output)} if looks else ())
+            key = _key(step)
+            if key in known and not looks:
+                same[id(step.output)] = known[key]
+                continue
+            known[key] = step.output
+        elif isinstance(step, Write):
+            known.clear()
+        kept.append(step)
+    return _renamed(replace(program, steps=tuple(kept)), same)
+
+
+def fold_constants(program: Program) -> Program:
+    """Compute at once what depends on constants only."""
+    same: dict[int, Value] = {}
+    kept: list[Step] = []
+    for step in (_replaced(each, same) for each in program.steps):
+        if isinstance(step, Equation) and step.op.pure and step.inputs and _fixed(step):
+            inputs = [each.constant if isinstance(each, Value) else each for each in step.inputs]
+            with np.errstate(all="ignore"):
+                array = step.op(*inputs, **step.params).data
+            same[id(step.output)] = replace(step.output, kind="constant", constant=array)
+        else:
+            kept.append(step)
+    return _renamed(replace(program, steps=tuple(kept)), same)
+
+
+PASSES: tuple[tuple[str, Pass], ...] = (
+    ("drop unread", drop_unread),
+    ("fold constants", fold_constants),
+    ("share common", share_common),
+    ("drop unread again", drop_unread),
+)
+
+
+def optimised(program: Program) -> dict[str, Program]:
+    """Return the program as traced and after each pass, by the names of the passes."""
+    stages = {"traced": program}
+    for name, run in PASSES:
+        program = stages[name] = run(program).check()
+    return stages
+
+
+def _fixed(step: Equation) -> bool:
+    watched = any(isinstance(value, Watched) for value in step.params.values())
+    return not watched and all(value.constant is not None for value in step.reads)
+
+
+def _key(step: Equation) -> Any:
+    inputs = tuple(id(each) if isinstance(each, Value) else (each.__class__, each) for each in step.inputs)
+    params = tuple((name, _identity(value)) for name, value in step.params.items())
+    return step.op.name, id(step.op), inputs, params
+
+
+def _identity(value: Any) -> Any:
+    """Return what tells parameters apart: plain ones by their text, all others by which object they are."""
+    if isinstance(value, Watched):
+        return id(value.owner), value.key, value.place
+    if value.__class__ in (tuple, list):
+        return value.__class__, tuple(map(_identity, value))
+    plain = value is None or isinstance(value, (bool, int, float, str, slice, np.dtype))
+    return (value.__class__, repr(value)) if plain else id(value)  # pyright: ignore
+
+
+def _replaced(step: Step, same: dict[int, Value]) -> Step:
+    def now(value: Operand) -> Any:
+        return same.get(id(value), value)
+
+    if isinstance(step, Equation):
+        return replace(step, inputs=tuple(map(now, step.inputs)))
+    return replace(step, value=now(step.value)) if isinstance(step, Write) else step
+
+
+def _renamed(program: Program, same: dict[int, Value]) -> Program:
+    results = tuple(same.get(id(value), value) for value in program.results)
+    names = {name: same.get(id(value), value) for name, value in program.names.items()}
+    return replace(program, results=results, names=names)

@@ -1,0 +1,241 @@
+"""Trace: writes down, while a function runs on real values, the program that it is.
+
+Every op passes through `apply`, and every change of state through `assign`, so nothing has to be
+announced: an array that no step of the trace made is an argument or is captured. What Python decides
+by a tensor's values would be frozen into the program, so reading them raises TraceError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from chainrule.core.mode import mode
+from chainrule.core.op import Op
+from chainrule.core.program import Equation, HostCall, Operand, Program, Step, Value, Write
+from chainrule.core.registry import named
+from chainrule.core.spec import Array, spec_of
+from chainrule.core.tensor import Tensor, tick
+from chainrule.errors import TraceError
+
+_UNREAD = object()
+
+
+class Watched(float):
+    """A number that a step reads anew at every run: an option of an optimiser's group, say."""
+
+    owner: dict[str, Any]
+    key: str
+    place: int | None
+
+    def __new__(cls, owner: dict[str, Any], key: str, place: int | None = None) -> Watched:
+        """Return the number that `owner[key]` (or its item at `place`) is now."""
+        value = owner[key] if place is None else owner[key][place]
+        made = super().__new__(cls, value)
+        made.owner, made.key, made.place = owner, key, place
+        return made
+
+    def now(self) -> float:
+        """Return what the number is by now."""
+        value = self.owner[self.key]
+        return value if self.place is None else value[self.place]
+
+
+class Trace:
+    """The trace of one run. Use it as a context; then `program` and what to check before a replay."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.steps: list[Step] = []
+        self.arguments: list[Value] = []
+        self.captured: list[Value] = []
+        self.sources: dict[int, Tensor] = {}  # by id of a captured value: the tensor it is the array of
+        self.gradients: dict[int, tuple[Tensor, Any]] = {}  # leaves whose .grad was touched, and what it was
+        self.guards: list[tuple[Any, str, Any]] = []
+        self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self.named: dict[str, Value] = {}
+        self._values: dict[int, Value] = {}
+        self._kept: list[Any] = []  # arrays are known by id, so none may be freed and its id taken again
+        self._before: dict[int, tuple[Tensor, Array]] = {}
+        self._states: dict[int, Value] = {}
+        self._began = tick()
+
+    def __enter__(self) -> Trace:
+        if mode.trace is not None:
+            raise TraceError(f"{self.name}: a compiled function is traced inside another")
+        mode.trace = self
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        mode.trace = None
+        if kind is not None:
+            for tensor, array in self._before.values():
+                tensor.assign(array)
+            for tensor, before in self.gradients.values():
+                tensor.grad = None if before is _UNREAD else before
+
+    # ---- what the engine reports -----------------------------------------------------------------
+    def argument(self, tensor: Tensor, name: str) -> None:
+        """Announce an argument of the function."""
+        self.arguments.append(self._known(tensor._data, "argument", name))
+
+    def record(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], params: Any, out: Tensor) -> None:
+        """Write down one op; a composite is told by the ops it is made of."""
+        if op.family == "composite":
+            self._name(out)
+            return
+        operands = tuple(map(self._operand, inputs, arrays))
+        output = self._known(out._data, "result")
+        path = mode.scope.module_path() if mode.scope is not None else ""
+        self.steps.append(Equation(op, operands, params, output, path))
+        self._name(out)
+
+    def seen(self, tensor: Tensor) -> None:
+        """Bind a tensor's array to the tensor itself, before a detached twin shares it."""
+        if id(tensor._data) not in self._values:
+            self._capture(tensor)
+
+    def fitted(self, target: Tensor, value: Any) -> Tensor:
+        """Return `value` in the shape and dtype of `target`, by ops."""
+        given = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
+        if given.dtype != target.dtype:
+            given = named("astype")(given, dtype=target.dtype)
+        return given if given.shape == target.shape else named("broadcast_to")(given, shape=target.shape)
+
+    def assigned(self, target: Tensor, value: Tensor) -> None:
+        """Write down a change in place; from now on the array stands for the value."""
+        self.seen(target)
+        if id(target) not in self._before:
+            self._before[id(target)] = (target, target._data.copy())
+        into, source = self._values[id(target._data)], self._operand(value, value._data)
+        assert isinstance(source, Value)
+        if id(target) not in self._states and into.kind != "result":
+            self._states[id(target)] = into if into.kind == "captured" else self._state(target, into)
+        if id(target) in self._states:  # else the target lives in this run only: a new value will do
+            self.steps.append(Write(self._states[id(target)], source))
+        self._values[id(target._data)] = source
+
+    def gradient_read(self, leaf: Tensor) -> None:
+        """Note what a leaf's gradient was before the function changed it."""
+        if leaf.op is None and id(leaf) not in self.gradients:
+            before = leaf._grad
+            self.gradients[id(leaf)] = (leaf, before)
+            self._kept.append(leaf)
+            if before is not None:
+                self.captured.append(value := self._known(before._data, "gradient", leaf.name or ""))
+                self.sources[id(value)] = leaf
+
+    def gradient_written(self, leaf: Tensor) -> None:
+        """Note that a leaf's gradient is set without having been read."""
+        if leaf.op is None and id(leaf) not in self.gradients:
+            self.gradients[id(leaf)] = (leaf, _UNREAD)
+            self._kept.append(leaf)
+
+    def refuse_read(self, tensor: Tensor, what: str) -> None:
+        """Raise if Python asks for values that will be others at the next run."""
+        value = self._values.get(id(tensor._data))
+        if value is not None and value.kind != "constant":
+            raise TraceError(
+                f"{what}: the value of a tensor is not known while a function is compiled",
+                hint="keep to ops (cr.where in place of `if`), or return the tensor and look at it outside",
+            )
+
+    def guard(self, owner: Any, attribute: str) -> None:
+        """Make the program hold only while `owner.attribute` is what it is now."""
+        self.guards.append((owner, attribute, getattr(owner, attribute)))
+
+    def watch(self, group: dict[str, Any]) -> dict[str, Any]:
+        """Return a group of options whose numbers are read anew at every run."""
+        options = {key: value for key, value in group.items() if key != "params"}
+        if not any(known is group for known, _ in self.groups):
+            self.groups.append((group, options))
+        return {"params": group["params"]} | {key: _watched(group, key, v) for key, v in options.items()}
+
+    def host(self, function: Callable[[], Any]) -> None:
+        """Write down a call back into Python."""
+        self.steps.append(HostCall(function))
+
+    # ---- what comes of it ------------------------------------------------------------------------
+    def program(self, results: Sequence[Tensor]) -> Program:
+        """Return the program that gives `results`, and then the gradients left in the leaves."""
+        wanted = [self.value_of(each) for each in results]
+        gradients = [self.value_of(leaf._grad) for leaf in self.left()]
+        return Program(
+            self.name,
+            tuple(self.arguments),
+            tuple(self.captured),
+            tuple(self.steps),
+            (*wanted, *gradients),
+            self.named,
+        ).check()
+
+    def left(self) -> list[Tensor]:
+        """Return the leaves that the function leaves a gradient in."""
+        return [leaf for leaf, _ in self.gradients.values() if leaf._grad is not None]
+
+    def present(self) -> list[tuple[Tensor, bool]]:
+        """Return, for each leaf whose old gradient was read, whether there was one."""
+        return [
+            (leaf, before is not None) for leaf, before in self.gradients.values() if before is not _UNREAD
+        ]
+
+    def forgotten(self) -> list[Tensor]:
+        """Return the leaves whose gradient the function leaves empty."""
+        return [leaf for leaf, _ in self.gradients.values() if leaf._grad is None]
+
+    def value_of(self, tensor: Any) -> Value:
+        """Return the value that a tensor holds."""
+        found = self._operand(tensor, tensor._data)
+        assert isinstance(found, Value)
+        return found
+
+    # ---- values ----------------------------------------------------------------------------------
+    def _operand(self, given: Any, array: Any) -> Operand:
+        if array is None or array.__class__ in (bool, int, float):
+            return array
+        found = self._values.get(id(array))
+        if found is not None:
+            return found
+        return self._capture(given) if isinstance(given, Tensor) else self._known(array, "constant")
+
+    def _capture(self, tensor: Tensor) -> Value:
+        """A tensor from before the trace is captured; one made inside it, by no op, is a constant."""
+        if tensor.serial > self._began and not tensor.requires_grad:
+            return self._known(tensor._data, "constant")
+        value = self._known(tensor._data, "captured", tensor.name or "")
+        self.captured.append(value)
+        self.sources[id(value)] = tensor
+        return value
+
+    def _state(self, tensor: Tensor, value: Value) -> Value:
+        """State that the function itself made, at its first run, is captured like any other."""
+        value.kind, value.constant = "captured", None
+        self.captured.append(value)
+        self.sources[id(value)] = tensor
+        return value
+
+    def _known(self, array: Array, kind: str, name: str = "") -> Value:
+        constant = array if kind == "constant" else None
+        value = Value(len(self._values), spec_of(array), kind, name, constant)
+        self._values[id(array)] = value
+        self._kept.append(array)
+        return value
+
+    def _name(self, out: Tensor) -> None:
+        """Let the last value computed inside a module be known by the module's path."""
+        value = self._values.get(id(out._data))
+        if mode.scope is not None and value is not None and mode.recording:
+            for level in mode.scope.chain():
+                if level.kind == "module" and level.module_path():
+                    self.named[level.module_path()] = value
+
+
+def _watched(group: dict[str, Any], key: str, value: Any) -> Any:
+    if isinstance(value, float):
+        return Watched(group, key)
+    if isinstance(value, tuple):
+        parts = enumerate(cast("tuple[Any, ...]", value))
+        return tuple(Watched(group, key, i) if isinstance(part, float) else part for i, part in parts)
+    return value
