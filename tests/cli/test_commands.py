@@ -211,6 +211,7 @@ def test_archives_and_tables_for_prediction(chainrule: Chainrule, tmp_path: Path
         ("empty.csv", "", "no rows of numbers"),
         ("ragged.csv", "1,2\n3\n", "rows differ in length"),
         ("bad.npz", "PK", "not a readable archive"),
+        ("nan.csv", "1,nan\n", "no rows of numbers"),
         ("photo.png", "", "the model takes tables"),
     ):
         (tmp_path / name).write_text(text)
@@ -309,3 +310,13 @@ def test_a_bar_on_a_terminal() -> None:
         trainer.fit((np.eye(2, dtype=np.float32), [0, 1]), epochs=2, batch_size=1, watchers=watchers)
     shown = console.file.getvalue()  # pyright: ignore
     assert "epoch 2/2" in shown and "train loss" in shown and "4/4" in shown
+
+
+def test_a_run_is_found_again_from_another_folder(
+    chainrule: Chainrule, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = chainrule("train", "shots", "--model", "linear", "--epochs", "1", "--size", "6", "--out", "run")
+    assert said.status == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert chainrule("evaluate", "../run").last == said.last

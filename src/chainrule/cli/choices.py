@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from chainrule.data import names
 from chainrule.data.pixels import SUFFIXES
 from chainrule.errors import ArgumentError
 from chainrule.train.settings import Settings
@@ -40,8 +41,10 @@ def settings(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def source(data: str) -> str:
     """Return a path in full, so that a run is found again from anywhere; a name stays a name."""
+    if data.lower().replace("_", "-") in names():
+        return data
     path = Path(data).expanduser()
-    return str(path.resolve()) if path.name != data and path.exists() else data
+    return str(path.resolve()) if path.exists() else data
 
 
 def is_picture_folder(data: str) -> bool:

@@ -30,7 +30,10 @@ def main() -> None:
 
 def _told(error: ChainruleError | OSError) -> int:
     """Print `error` for people and return the exit status."""
-    headline, _, rest = str(error).partition("\n")
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename or 'input or output'}: {error.strerror}"
+    headline, _, rest = text.partition("\n")
     red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     opening = f"\x1b[31merror: {headline}\x1b[0m" if red else f"error: {headline}"
     print(opening, *([rest] if rest else []), sep="\n", file=sys.stderr)

@@ -6,6 +6,7 @@ names the file and says that what was saved before is unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from chainrule.data.fetch import replace_with
@@ -28,7 +29,8 @@ def write_file(path: Path, content: bytes | str) -> None:
         ) from error
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the half-written files that a killed run left in `folder`."""
-    for path in folder.glob(".*.safetensors.*"):
-        path.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Remove what a kill left half-written in `folder`, of the files called `names`."""
+    for name in names:
+        for path in folder.glob(f".{name}.*"):
+            path.unlink(missing_ok=True)

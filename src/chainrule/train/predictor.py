@@ -106,6 +106,10 @@ class Predictor:
             raise DataError(
                 f"{path.name}: the model takes tables, .csv or .npz, not {suffix or 'this'}", got=str(path)
             )
+        if x.shape[1:] == self.sample_shape[1:] and self.sample_shape[0] == 1:
+            x = x[:, None]
+        if x.dtype.kind not in "iubf" or not np.isfinite(x).all():
+            raise DataError(f"{path.name}: holds values that are no finite numbers")
         if x.shape[1:] != self.sample_shape:
             raise DataError(
                 f"{path.name}: the model takes samples {self.sample_shape}, these are {x.shape[1:]}"

@@ -28,7 +28,7 @@ BY_NAME: dict[str, Choices] = {
         "augment": ("flip",),
     },
 }
-IMAGES: Choices = {"model": "cnn", "epochs": 20, "batch_size": 32, "weight_decay": 1e-2, "augment": ("flip",)}
+IMAGES: Choices = {"model": "cnn", "epochs": 10, "batch_size": 32, "weight_decay": 1e-2, "augment": ("flip",)}
 TABLES: Choices = {"hidden": (64, 64), "epochs": 60, "batch_size": 32, "weight_decay": 1e-2}
 
 

@@ -13,7 +13,6 @@ before `last`: a kill between the two repeats a part of the epoch and arrives at
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -31,6 +30,18 @@ from chainrule.train.settings import Settings
 from chainrule.train.trainer import Trainer
 
 Config = dict[str, Any]
+
+FILES = (
+    "last.safetensors",
+    "best.safetensors",
+    "config.json",
+    "history.csv",
+    "history.json",
+    "result.json",
+    "curves.png",
+    "confusion.png",
+    "report.html",
+)
 
 
 class Run:
@@ -59,11 +70,9 @@ class Run:
 
     def clear(self) -> None:
         """Remove the files that a run writes, and no others."""
-        written = ("config.json", "history.*", "curves.png", "confusion.png", "report.html", "result.json")
-        for pattern in (*written, "last.safetensors", "best.safetensors"):
-            for path in self.folder.glob(pattern):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        remove_leftovers(self.folder)
+        for name in FILES if self.folder.is_dir() else ():
+            (self.folder / name).unlink(missing_ok=True)
+        remove_leftovers(self.folder, FILES)
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write one file of the run, whole or not at all."""
@@ -107,7 +116,7 @@ class RunKeeper:
 
     def resume(self, trainer: Trainer) -> None:
         """Bring `trainer` to the last saved state, if there is one."""
-        remove_leftovers(self.run.folder)
+        remove_leftovers(self.run.folder, FILES)
         if not self.run.last.exists():
             return
         state = checkpoint.load(self.run.last)
