@@ -5,6 +5,10 @@ rules it shows are the engine's own.
 """
 
 from chainrule.inspect.box import Box as Box
+from chainrule.inspect.check import check as check
+from chainrule.inspect.check import check_function as check_function
+from chainrule.inspect.checking.report import CheckReport as CheckReport
+from chainrule.inspect.checking.report import FunctionReport as FunctionReport
 from chainrule.inspect.gate import Gate as Gate
 from chainrule.inspect.graph import ComputationalGraph as ComputationalGraph
 from chainrule.inspect.local import Local as Local

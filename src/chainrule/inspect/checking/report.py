@@ -96,3 +96,49 @@ class CheckReport:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+@dataclass
+class FunctionReport:
+    """The outcome of `check_function`: `ok` if the careful pass and every gate agree.
+
+    `plain` are the numbers that disagree by hand, `causes` why.
+    """
+
+    wrong: list[str]
+    kinks: list[str]
+    plain: list[str]
+    compared: int
+    gates: CheckReport
+    causes: list[Any] = field(default_factory=list[Any])
+
+    @property
+    def ok(self) -> bool:
+        """Whether the gradients are right."""
+        return not self.wrong and self.gates.ok
+
+    def require(self) -> FunctionReport:
+        """Return the report, or raise CheckError that names the op, or else the number."""
+        if self.ok:
+            return self
+        self.gates.require()
+        raise CheckError(f"check: {self.wrong[0]}", got="; ".join(map(str, self.causes)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {"ok": self.ok, **asdict(self), "gates": self.gates.as_dict()}
+
+    def json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps(self.as_dict(), indent=1)
+
+    def __str__(self) -> str:
+        verdict = "the gradients are right" if self.ok else "the gradients are WRONG"
+        lines = [f"check: {verdict}; {self.compared} numbers of the parameters compared"]
+        lines += [f"  wrong    {each}" for each in self.wrong]
+        if self.plain:
+            lines.append(f"  by hand  {len(self.plain)} number(s) disagree, as {self.plain[0]}")
+        lines += [f"  cause    {each}" for each in self.causes]
+        return "\n".join([*lines, str(self.gates)])
+
+    __repr__ = __str__
