@@ -10,3 +10,6 @@ from chainrule.inspect.explain.explanation import Explanation as Explanation
 from chainrule.inspect.explain.explanation import explain as explain
 from chainrule.inspect.explain.facts import Branch as Branch
 from chainrule.inspect.explain.facts import Edge as Edge
+from chainrule.inspect.explain.folding import fold as fold
+from chainrule.inspect.explain.walk import Step as Step
+from chainrule.inspect.explain.walk import walk as walk

@@ -20,6 +20,8 @@ from chainrule.inspect.explain.style import Style
 from chainrule.inspect.explain.subject import Subject
 from chainrule.inspect.local import Local
 
+_WRITTEN = 6  # numbers of a constant
+
 
 class Card(Facts):
     """Everything that is known of one gate."""
@@ -66,7 +68,7 @@ def _edge(gate: Subject, i: int, upstream: Array | None) -> Edge:
     residual = None
     if upstream is not None and downstream is not None and local is not None:
         residual = _difference(_product(upstream, local, downstream.shape), downstream)
-    return Edge(_argument(gate, i), source.name, source.tracked, _kept(source), local, downstream, residual)
+    return Edge(_argument(gate, i), _name(source), source.tracked, _kept(source), local, downstream, residual)
 
 
 def _product(upstream: Array, local: Array | Local, shape: tuple[int, ...]) -> Array:
@@ -89,10 +91,16 @@ def _kept(gate: Subject) -> Array:
     return gate.value.copy() if gate.is_leaf else gate.value
 
 
+def _name(gate: Subject) -> str:
+    """Return a gate's name as a formula uses it: small constants are written out."""
+    small = gate.op == "constant" and gate.value.size <= _WRITTEN
+    return Style().array(gate.value) if small else gate.name
+
+
 def _argument(gate: Subject, i: int) -> str:
     """Return what the gate calls its input i."""
     if gate.inside:
-        return gate.inputs[i].name
+        return _name(gate.inputs[i])
     op = gate.tensor.op
     return f"{op.inputs[0]}[{i}]" if op.variadic else op.inputs[gate.places[i]]
 
@@ -102,7 +110,7 @@ def _use(gate: Subject, arrays: tuple[Array, ...]) -> Use:
         None if gate.inside else gate.tensor.op,
         {} if gate.inside else gate.tensor.params,
         tuple(_argument(gate, i) for i in range(len(gate.inputs))),
-        tuple(source.name for source in gate.inputs),
+        tuple(_name(source) for source in gate.inputs),
         arrays,
         gate.name,
         gate.value,

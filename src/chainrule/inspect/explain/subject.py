@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
@@ -59,4 +59,12 @@ class Subject(Protocol):
 
     def downstream(self, i: int) -> Array | None:
         """Return what was sent to input i, None before."""
+        ...
+
+    def forward(self) -> Array:
+        """Compute its value anew."""
+        ...
+
+    def backward(self, gradient: Any = None) -> None:
+        """Send upstream x local to every input."""
         ...

@@ -14,10 +14,7 @@ _DENSE = 36
 
 def of_card(facts: Facts, style: Style) -> str:
     """Return everything on the card, a line each."""
-    lines = [title(facts), *_forward(facts, style), *_upstream(facts, style)]
-    for i, edge in enumerate(facts.edges):
-        lines += _edge(facts, i, edge, style)
-    return "\n".join(lines)
+    return "\n".join([title(facts), *forward(facts, style), *backward(facts, style)])
 
 
 def title(facts: Facts) -> str:
@@ -26,13 +23,21 @@ def title(facts: Facts) -> str:
     return f"{facts.name}: {kind}, {facts.value.shape} {facts.value.dtype}"
 
 
-def _forward(facts: Facts, style: Style) -> Iterator[str]:
+def forward(facts: Facts, style: Style) -> Iterator[str]:
+    """Yield the formula, in symbols and numbers, and the value."""
     if facts.formula is not None:
         yield _line("formula", facts.formula.symbols)
         numbers = facts.formula.numbers(style, facts.place)
         if numbers:
             yield _line("numbers", numbers)
     yield _line("value", style.array(facts.value))
+
+
+def backward(facts: Facts, style: Style) -> Iterator[str]:
+    """Yield upstream, and for each input the local and the downstream gradient."""
+    yield from _upstream(facts, style)
+    for i, edge in enumerate(facts.edges):
+        yield from _edge(facts, i, edge, style)
 
 
 def _upstream(facts: Facts, style: Style) -> Iterator[str]:
@@ -78,8 +83,9 @@ def _local(facts: Facts, i: int, edge: Edge, style: Style) -> Iterator[str]:
             yield _line("", " = ".join(dict.fromkeys([filled, style.array(local)])), 4)
         else:
             yield _line("", style.array(local), 4)
-            worked = dict.fromkeys([filled, style.number(local[facts.place])]) if local.size else []
-            yield from [_line("", f"{at(facts.place)}: {' = '.join(worked)}", 4)] if worked else []
+            number = style.number(local[facts.place]) if local.size else ""
+            if filled != number:
+                yield _line("", f"{at(facts.place)}: {filled} = {number}", 4)
 
 
 def _line(label: str, told: str, indent: int = 2) -> str:

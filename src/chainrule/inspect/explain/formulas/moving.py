@@ -64,10 +64,8 @@ class Moving(Formula):
         found: IndexMap = op.map(self.use.arrays[0].shape, **self.use.params)
         if found.indices is None:
             return f"{inner}: the same numbers, in the same order"
-        letters = (
-            _LETTERS if len(found.shape) <= len(_LETTERS) else [f"i{k}" for k in range(len(found.shape))]
-        )
-        own = ",".join(letters[k] for k in range(len(found.shape)))
+        letters = _letters(len(found.shape))
+        own = ",".join(letters)
         source = ",".join(_affine(index, letters) for index in found.indices)
         return f"{inner}: {self.use.output}[{own}] = {self.use.sources[0]}[{source}]"
 
@@ -85,6 +83,10 @@ class Moving(Formula):
 
     def back(self, i: int) -> str:
         return "upstream goes back to where each number came from; those that meet add up"
+
+
+def _letters(count: int) -> list[str]:
+    return list(_LETTERS[:count]) if count <= len(_LETTERS) else [f"i{k}" for k in range(count)]
 
 
 def _affine(index: Index, letters: list[str]) -> str:
