@@ -16,6 +16,7 @@ from chainrule.nn import functional as F
 from chainrule.optim import lr_scheduler
 from chainrule.train import Trainer
 from chainrule.train import checkpoint as files
+from chainrule.train.trainer import Keeper
 
 RNG = np.random.default_rng(5)
 IMAGES = Dataset(RNG.integers(0, 256, (70, 1, 4, 4), np.uint8), RNG.integers(0, 3, 70), ("a", "b", "c"))
@@ -93,6 +94,17 @@ def test_a_training_that_was_broken_off_goes_on_bit_for_bit(
         return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
     assert timeless(history) == timeless(whole.history)
+
+
+def test_long_epochs_are_saved_on_the_way(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "c", seconds=0)
+    with pytest.raises(KeyboardInterrupt):
+        trainer().fit(IMAGES, batch_size=16, watchers=[keeper, Stop(tmp_path / "other", 0, 3)])
+    assert files.load(tmp_path / "c")["iteration"] == 3
+    patient = Keeper(tmp_path / "d", seconds=60)
+    with pytest.raises(KeyboardInterrupt):
+        trainer().fit(IMAGES, batch_size=16, watchers=[patient, Stop(tmp_path / "other", 0, 3)])
+    assert not (tmp_path / "d").exists()
 
 
 def test_going_on_in_mid_epoch_needs_the_same_batches(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import typer
 from chainrule.cli import options as o
 from chainrule.errors import DataError
 from chainrule.train.metrics import Array
-from chainrule.train.predictor import Predictor, expand
+from chainrule.train.predictor import Predictor
+from chainrule.train.reading import TABLES, expand
 
 
 def predict(
@@ -70,5 +71,5 @@ def _line(answer: dict[str, Any]) -> str:
 
 
 def _name(path: Path, row: int, count: int) -> str:
-    single = count == 1 and path.suffix.lower() not in (".csv", ".tsv", ".txt", ".npz")
+    single = count == 1 and path.suffix.lower() not in (*TABLES, ".npz")
     return str(path) if single else f"{path}[{row}]"

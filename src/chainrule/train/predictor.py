@@ -1,13 +1,11 @@
 """A trained model ready for use: its network, its preprocessing and its classes, from a run.
 
-Reads a run folder or one checkpoint file, and samples as files: pictures, tables, archives. A network
-that was built by a user's own function needs that function named again, since code is never run
-because a file says so.
+Reads a run folder or one checkpoint file. A network that was built by a user's own function needs
+that function named again, since code is never run because a file says so.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data import Dataset, Normalizer, Splits, read_image
-from chainrule.data.pixels import SUFFIXES
+from chainrule.data import Dataset, Normalizer, Splits
 from chainrule.errors import ArgumentError, ChainruleError, CheckpointError, DataError
 from chainrule.train import checkpoint
 from chainrule.train.assembly import build_inference, loss_function
@@ -24,6 +21,7 @@ from chainrule.train.evaluation import Evaluation
 from chainrule.train.inference import Inference
 from chainrule.train.metrics import Array
 from chainrule.train.models import is_from_file
+from chainrule.train.reading import read_samples
 from chainrule.train.run import Config, Run, read_config
 from chainrule.train.settings import Settings
 
@@ -91,34 +89,8 @@ class Predictor:
         return powers / powers.sum(axis=1, keepdims=True)
 
     def read(self, path: Path) -> Array:
-        """Return the samples in a file: one picture, the rows of a table, or `x` of an archive.
-
-        Raises DataError that names the file where it cannot be read or does not fit the model.
-        """
-        suffix = path.suffix.lower()
-        if suffix == ".npz":
-            x = _archived(path)
-        elif suffix in (".csv", ".tsv", ".txt"):
-            x = _rows(path, self.sample_shape)
-        elif self.images:
-            x = self._picture(path)
-        else:
-            raise DataError(
-                f"{path.name}: the model takes tables, .csv or .npz, not {suffix or 'this'}", got=str(path)
-            )
-        if x.shape[1:] == self.sample_shape[1:] and self.sample_shape[0] == 1:
-            x = x[:, None]
-        if x.dtype.kind not in "iubf" or not np.isfinite(x).all():
-            raise DataError(f"{path.name}: holds values that are no finite numbers")
-        if x.shape[1:] != self.sample_shape:
-            raise DataError(
-                f"{path.name}: the model takes samples {self.sample_shape}, these are {x.shape[1:]}"
-            )
-        return x
-
-    def _picture(self, path: Path) -> Array:
-        channels, height, width = self.sample_shape
-        return read_image(path, size=(height, width), channels="grey" if channels == 1 else "rgb")[None]
+        """Return the samples in a file, prepared as those of training; DataError names a bad file."""
+        return read_samples(path, self.sample_shape, self.images)
 
     def _matched(self, data: Dataset) -> Dataset:
         if data.sample_shape != self.sample_shape:
@@ -137,25 +109,6 @@ class Predictor:
             )
         order = np.array([self.classes.index(name) for name in data.classes])
         return Dataset(data.x, order[data.y], self.classes)
-
-
-def expand(paths: list[Path]) -> list[Path]:
-    """Return the files meant by `paths`: a folder stands for the pictures in it and below, sorted.
-
-    Raises DataError for a path where nothing lies, and for a folder without pictures.
-    """
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES)
-            if not found:
-                raise DataError(f"{path}: the folder holds no images")
-            files += found
-        elif path.exists():
-            files.append(path)
-        else:
-            raise DataError(f"{path}: there is no such file")
-    return files
 
 
 def choose_split(splits: Splits, name: str) -> Dataset:
@@ -199,42 +152,3 @@ def _checkpoint_file(path: Path) -> Path:
     raise CheckpointError(
         f"{path}: the run has no checkpoint yet", hint="go on with `chainrule train --resume`"
     )
-
-
-def _archived(path: Path) -> Array:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return np.asarray(archive["x"])
-    except KeyError:
-        raise DataError(f"{path.name}: the archive has no 'x'") from None
-    except Exception as error:  # a damaged archive fails in many ways
-        raise DataError(f"{path.name}: not a readable archive ({error})", got=str(path)) from error
-
-
-def _rows(path: Path, sample_shape: tuple[int, ...]) -> Array:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            start = file.readline()
-            file.seek(0)
-            rows: list[Any] = [row for row in csv.reader(file, delimiter=max(",;\t", key=start.count)) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path.name}: not a readable table ({error})", got=str(path)) from error
-    if rows and not _are_numbers(rows[0]):
-        rows = rows[1:]
-    wrong = next((number for number, row in enumerate(rows) if not _are_numbers(row)), None)
-    if wrong is not None or not rows:
-        what = "no rows of numbers" if wrong is None else f"row {wrong + 1} is not all numbers"
-        raise DataError(
-            f"{path.name}: {what}", hint="one sample a line, the features only, without the label"
-        )
-    if len({len(row) for row in rows}) > 1:
-        raise DataError(f"{path.name}: its rows differ in length")
-    x = np.array(rows, np.float32)
-    return x if x.shape[1:] != (int(np.prod(sample_shape)),) else x.reshape(-1, *sample_shape)
-
-
-def _are_numbers(cells: list[str]) -> bool:
-    try:
-        return bool(np.isfinite(np.array(cells, np.float64)).all())
-    except ValueError:
-        return False

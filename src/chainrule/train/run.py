@@ -13,7 +13,6 @@ before `last`: a kill between the two repeats a part of the epoch and arrives at
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +26,7 @@ from chainrule.train.files import remove_leftovers, write_file
 from chainrule.train.fingerprint import fingerprint
 from chainrule.train.recipes import are_images
 from chainrule.train.settings import Settings
-from chainrule.train.trainer import Trainer
+from chainrule.train.trainer import Keeper, Trainer
 
 Config = dict[str, Any]
 
@@ -101,18 +100,22 @@ class Stopped(Exception):
         self.signal = signal
 
 
-class RunKeeper:
-    """The watcher that writes a run folder: after each epoch, and within long ones every `seconds`.
+class RunKeeper(Keeper):
+    """The watcher that writes a run folder.
 
     Assign a signal's number to `signal` to have the run saved after the present iteration and
     `Stopped` raised.
     """
 
     def __init__(self, run: Run, config: Config, *, seconds: float = 60.0) -> None:
-        self.run, self.config, self.seconds = run, config, seconds
+        super().__init__(run.last, seconds)
+        self.run, self.config = run, config
         self.best: dict[str, Any] = {}
         self.signal = 0
-        self._saved = time.monotonic()
+
+    def state(self, trainer: Trainer) -> dict[str, Any]:
+        """Return the trainer's state with the configuration and the best epoch so far."""
+        return {"trainer": super().state(trainer), "config": self.config, "best": self.best}
 
     def resume(self, trainer: Trainer) -> None:
         """Bring `trainer` to the last saved state, if there is one."""
@@ -130,10 +133,10 @@ class RunKeeper:
 
     def iteration(self, trainer: Trainer) -> None:
         """Save when it is time; stop when asked to."""
-        if self.signal or time.monotonic() - self._saved >= self.seconds:
-            self._save(trainer)
         if self.signal:
+            self.save(trainer)
             raise Stopped(self.signal)
+        super().iteration(trainer)
 
     def epoch(self, trainer: Trainer, evaluated: Evaluation | None) -> None:
         """Save the weights if they are the best so far, then the state and the history."""
@@ -142,16 +145,11 @@ class RunKeeper:
             self.best = {"epoch": trainer.epoch, "score": score}
             state = {"model": trainer.model.state_dict(), "config": self.config, **self.best}
             checkpoint.save(self.run.best, state)
-        self._save(trainer)
+        self.save(trainer)
         for name in ("history.csv", "history.json"):
             trainer.history.write(self.run.folder / name)
         if self.signal:
             raise Stopped(self.signal)
-
-    def _save(self, trainer: Trainer) -> None:
-        state = {"trainer": trainer.state(), "config": self.config, "best": self.best}
-        checkpoint.save(self.run.last, state)
-        self._saved = time.monotonic()
 
 
 def configuration(settings: Settings, splits: Splits, trainer: Trainer) -> Config:

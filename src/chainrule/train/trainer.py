@@ -22,7 +22,7 @@ from chainrule.nn import Module
 from chainrule.ops import random
 from chainrule.optim import Optimizer
 from chainrule.optim.lr_scheduler import ReduceLROnPlateau
-from chainrule.train import checkpoint as files
+from chainrule.train import checkpoint as checkpoint_file
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.finite import check_finite
 from chainrule.train.history import History, Row
@@ -102,9 +102,9 @@ class Trainer:
 
         `train` and `validation` are a Dataset or `(x, y)`; integer `y` are labels. The order of the
         batches depends on `seed` and the number of the epoch only. With `checkpoint` the state is
-        kept in that file after every epoch; with `resume` training goes on from it where it
-        exists, and `epochs` counts from the start of that run. Raises NonFiniteError when the loss
-        or a gradient stops being finite.
+        kept in that file, after every epoch and in long ones every minute; with `resume` training
+        goes on from it where it exists, and `epochs` counts from the start of that run. Raises
+        NonFiniteError when the loss or a gradient stops being finite.
         """
         if not isinstance(epochs, int | np.integer) or epochs < 0:
             raise ArgumentError(f"fit: epochs must be a whole number from 0, got {epochs!r}")
@@ -113,9 +113,9 @@ class Trainer:
         held = None if validation is None else _samples(validation, "validation")
         goal = self.epoch + int(epochs)
         if checkpoint is not None:
-            watchers = (*watchers, _Keeper(Path(checkpoint)))
+            watchers = (*watchers, Keeper(Path(checkpoint)))
             if resume and Path(checkpoint).exists():
-                self.load_state(files.load(checkpoint))
+                self.load_state(checkpoint_file.load(checkpoint))
                 goal = int(epochs)
         self._begin(data, batches)
         while self.epoch < goal:
@@ -220,17 +220,30 @@ class Trainer:
         self.source, self.iterations = source, len(batches)
 
 
-class _Keeper:
-    """Keeps a trainer's state in one file, epoch by epoch."""
+class Keeper:
+    """The watcher that keeps a trainer's state in a file: every epoch, in long ones every `seconds`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, seconds: float = 60.0) -> None:
+        self.path, self.seconds = path, seconds
+        self._saved = time.monotonic()
+
+    def state(self, trainer: Trainer) -> dict[str, Any]:
+        """Return what is kept."""
+        return trainer.state()
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the state now."""
+        checkpoint_file.save(self.path, self.state(trainer))
+        self._saved = time.monotonic()
 
     def iteration(self, trainer: Trainer) -> None:
-        pass
+        """Save when it is time."""
+        if time.monotonic() - self._saved >= self.seconds:
+            self.save(trainer)
 
     def epoch(self, trainer: Trainer, evaluated: Evaluation | None) -> None:
-        files.save(self.path, trainer.state())
+        """Save."""
+        self.save(trainer)
 
 
 def _samples(data: Samples, name: str) -> Dataset:
