@@ -1,16 +1,19 @@
-"""One eager training step of small networks: forward, loss, backward, SGD update.
+"""One training step of small networks: forward, loss, backward, SGD update; compiled, and eager.
 
-Against the same arithmetic written by hand in NumPy, and PyTorch where it is installed. Losses must
-agree to 1e-5 over ten steps before anything is timed.
+`cr.compile` replays the traced step over NumPy. The peers are the same arithmetic written by hand in
+NumPy, and PyTorch where it is installed. Losses must agree to 1e-5 over ten steps before anything is
+timed. Floor: the arithmetic by hand.
 """
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+import chainrule as cr
 from benchmarks.timing import Row, in_turn
 from chainrule import nn, optim, random
 from chainrule.nn import functional as F
@@ -33,11 +36,16 @@ def rows(rounds: int) -> Iterator[Row]:
         x = rng.normal(size=(batch, inputs)).astype(np.float32)
         y = rng.integers(0, classes, batch)
         weights = [p.data.copy() for p in model.parameters()]
-        contenders = {"chainrule": _ours(model, x, y), "numpy by hand": _by_hand(weights, x, y)}
+        twin = copy.deepcopy(model)
+        contenders = {
+            "chainrule": _ours(model, x, y, compiled=True),
+            "chainrule eager": _ours(twin, x, y, compiled=False),
+            "numpy by hand": _by_hand(weights, x, y),
+        }
         if importlib.util.find_spec("torch"):
             contenders["torch eager"] = _torch([w.copy() for w in weights], x, y)
         _agree(name, contenders)
-        yield in_turn(f"eager step {name}", contenders, rounds)
+        yield in_turn(f"step {name}", contenders, rounds)
 
 
 def _agree(name: str, contenders: dict[str, Step]) -> None:
@@ -47,17 +55,18 @@ def _agree(name: str, contenders: dict[str, Step]) -> None:
             raise AssertionError(f"{name}: losses of {peer} differ: {found} and {losses['chainrule']}")
 
 
-def _ours(model: nn.Module, x: np.ndarray, y: np.ndarray) -> Step:
+def _ours(model: nn.Module, x: np.ndarray, y: np.ndarray, compiled: bool) -> Step:
     optimizer = optim.SGD(model.parameters(), lr=RATE)
 
-    def step() -> float:
+    def step() -> cr.Tensor:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss
 
-    return step
+    run = cr.compile(step) if compiled else step
+    return lambda: run().item()
 
 
 def _by_hand(weights: list[np.ndarray], x: np.ndarray, y: np.ndarray) -> Step:

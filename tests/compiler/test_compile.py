@@ -221,13 +221,23 @@ def test_watching_gives_the_same_bits():
     model, _, step = training()
     compiled = cr.compile(step)
     losses = [compiled(X[0], Y[0]).item()]
-    compiled.watch("2")
+    for name in ("2", "2.grad", "0.weight.grad"):
+        compiled.watch(name)
     seen = []
-    model[2].register_forward_hook(lambda *_: seen.append(1))
     for x, y in zip(X[1:], Y[1:], strict=True):
         losses.append(compiled(x, y).item())
-        assert compiled.watched["2"].shape == (8, 16) and compiled.watched["2"].data.min() == 0
+        seen.append({name: each.data.copy() for name, each in compiled.watched.items()})
     assert losses == plain
+
+    model, _, step = training()
+    model[2].register_forward_hook(lambda module, inputs, output: hidden.append(output))
+    for place, (x, y) in enumerate(zip(X, Y, strict=True)):
+        hidden = []
+        step(x, y)
+        if place:
+            np.testing.assert_array_equal(seen[place - 1]["2"], hidden[0].data)
+            np.testing.assert_array_equal(seen[place - 1]["2.grad"], hidden[0].grad.data)
+            assert seen[place - 1]["0.weight.grad"].shape == (16, 6)
     with pytest.raises(UnknownNameError):
         compiled.watch("nothing")
 

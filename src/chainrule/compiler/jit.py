@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from chainrule.compiler.passes import optimised
+from chainrule.compiler.passes import PASSES, drop_unread, optimised
 from chainrule.compiler.replay import Replay
 from chainrule.core.mode import mode
 from chainrule.core.program import Program, Value
@@ -25,6 +25,7 @@ from chainrule.core.tensor import Tensor, tick
 from chainrule.core.trace import Trace, Watched
 from chainrule.errors import ArgumentError, TraceError, UnknownNameError, nearest
 
+_LAST = "keep what is wanted"  # the stage that is run: what nobody watches is left out
 _MANY = 8  # so many programs of one function are probably a mistake
 
 
@@ -71,7 +72,7 @@ class Compiled:
     @property
     def program(self) -> Program:
         """The program of the latest call, after the last pass; `stages` has it after each one."""
-        return self.stages["watched" if self._watching else "drop unread again"]
+        return self.stages[_LAST]
 
     @property
     def stages(self) -> Mapping[str, Program]:
@@ -88,7 +89,11 @@ class Compiled:
         return cast("Plan", self._latest).replay.source
 
     def watch(self, name: str) -> None:
-        """Make the value computed last in the module called `name` an output, in `watched[name]`."""
+        """Make an intermediate an output of later calls: it is then in `watched[name]`.
+
+        `name` is the path of a module (for what it computed last), or, with `.grad` behind it, stands
+        for the gradient there: '2', '2.grad', '0.weight.grad'.
+        """
         known = self.stages["traced"].names
         if name not in known:
             raise UnknownNameError(f"watch: nothing is called {name!r}", hint=nearest(name, known))
@@ -155,16 +160,16 @@ class Plan:
             for group, options in trace.groups
         ]
         self._kept = trace
-        self.replay = Replay(traced)
+        self.build(())
 
     def build(self, watching: Sequence[str]) -> None:
         """Generate the code, with the watched values as further results."""
-        program = self.stages["drop unread again"]
+        program = self.stages[PASSES[-1][0]]
         self._watching = [name for name in watching if name in program.names]
         extra = tuple(program.names[name] for name in self._watching)
         program = replace(program, results=program.results + extra, names={})
-        self.stages = {**self.stages, "watched": optimised(program)["drop unread again"]}
-        self.replay = Replay(self.stages["watched"])
+        self.stages = {**self.stages, _LAST: drop_unread(program)}
+        self.replay = Replay(self.stages[_LAST])
 
     def holds(self) -> bool:
         """Tell whether all that the trace depended on is as it was."""

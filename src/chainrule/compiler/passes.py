@@ -70,7 +70,6 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("drop unread", drop_unread),
     ("fold constants", fold_constants),
     ("share common", share_common),
-    ("drop unread again", drop_unread),
 )
 
 

@@ -128,7 +128,7 @@ class Tensor:
         if gradient is not None and gradient._data.shape != self._data.shape:
             raise ShapeError(f"grad: shape {gradient.shape} is not that of {describe(self)}, {self.shape}")
         if mode.trace is not None:
-            mode.trace.gradient_written(self)
+            mode.trace.gradient_written(self, gradient)
         self._grad = gradient
 
     def _read(self, what: str) -> Array:

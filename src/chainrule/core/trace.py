@@ -56,6 +56,8 @@ class Trace:
         self.guards: list[tuple[Any, str, Any]] = []
         self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self.named: dict[str, Value] = {}
+        self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
+        self._gradients: list[tuple[Tensor, Tensor]] = []  # results, and the gradients that they got
         self._values: dict[int, Value] = {}
         self._kept: list[Any] = []  # arrays are known by id, so none may be freed and its id taken again
         self._before: dict[int, tuple[Tensor, Array]] = {}
@@ -127,11 +129,17 @@ class Trace:
                 self.captured.append(value := self._known(before._data, "gradient", leaf.name or ""))
                 self.sources[id(value)] = leaf
 
-    def gradient_written(self, leaf: Tensor) -> None:
-        """Note that a leaf's gradient is set without having been read."""
-        if leaf.op is None and id(leaf) not in self.gradients:
-            self.gradients[id(leaf)] = (leaf, _UNREAD)
-            self._kept.append(leaf)
+    def gradient_written(self, node: Tensor, gradient: Tensor | None) -> None:
+        """Note that a gradient is set: of a result, or of a leaf that may not have been read before."""
+        if node.op is not None and gradient is not None:
+            self._gradients.append((node, gradient))
+        elif node.op is None and id(node) not in self.gradients:
+            self.gradients[id(node)] = (node, _UNREAD)
+            self._kept.append(node)
+
+    def path(self, tensor: Tensor, path: str) -> None:
+        """Let a parameter or buffer be known by its path in a model."""
+        self._paths[id(tensor)] = path
 
     def refuse_read(self, tensor: Tensor, what: str) -> None:
         """Raise if Python asks for values that will be others at the next run."""
@@ -162,6 +170,7 @@ class Trace:
         """Return the program that gives `results`, and then the gradients left in the leaves."""
         wanted = [self.value_of(each) for each in results]
         gradients = [self.value_of(leaf._grad) for leaf in self.left()]
+        self._name_gradients()
         return Program(
             self.name,
             tuple(self.arguments),
@@ -190,6 +199,17 @@ class Trace:
         found = self._operand(tensor, tensor._data)
         assert isinstance(found, Value)
         return found
+
+    def _name_gradients(self) -> None:
+        """Call the gradient of what is called `name` `name.grad`, and captured tensors by their paths."""
+        paths = {id(value): name for name, value in self.named.items()}
+        for node, gradient in self._gradients:
+            name = paths.get(id(self._values.get(id(node._data))))
+            if name is not None:
+                self.named[f"{name}.grad"] = self.value_of(gradient)
+        for leaf in self.left():
+            if id(leaf) in self._paths:
+                self.named[f"{self._paths[id(leaf)]}.grad"] = self.value_of(leaf._grad)
 
     # ---- values ----------------------------------------------------------------------------------
     def _operand(self, given: Any, array: Any) -> Operand:

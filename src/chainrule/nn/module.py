@@ -61,11 +61,11 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward` inside a scope of this module, and then the hooks."""
-        if mode.trace is not None:
-            mode.trace.guard(self, "training")
         outer = mode.scope
         mode.scope = Scope("module", "" if outer is None else _label(self, outer), self, outer)
         try:
+            if mode.trace is not None:
+                self._announce(mode.trace, mode.scope.module_path())
             out = self.forward(*args, **kwargs)
             for hook in tuple(self._forward_hooks.values()):
                 changed = hook(self, args, out)
@@ -73,6 +73,12 @@ class Module:
             return out
         finally:
             mode.scope = outer
+
+    def _announce(self, trace: Any, path: str) -> None:
+        """Tell a trace what this call depends on, and the names of what it owns."""
+        trace.guard(self, "training")
+        for name, parameter in self.own_parameters():
+            trace.path(parameter, f"{path}.{name}" if path else name)
 
     def register_forward_hook(self, hook: Hook) -> HookHandle:
         """Call `hook(module, inputs, output)` after every forward; what it returns (not None) replaces
