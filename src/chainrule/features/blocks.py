@@ -14,7 +14,7 @@ from chainrule.features.images import Array
 
 _EPS = 1e-5  # scikit-image's: keeps blocks without any gradient at 0
 _CUT = 0.2
-_ROWS = 2**14
+_ROWS = 2**12
 
 
 def normalized_blocks(cells: Array, block: tuple[int, int], norm: str) -> Array:

@@ -58,9 +58,7 @@ def strongest_gradient(chunk: Array, transform_sqrt: bool = False) -> Gradient:
 def _differences(planes: Array, step: int, axis: int) -> Array:
     """Return next minus previous along an axis whose neighbours lie `step` apart, 0 at both ends."""
     found, flat = np.empty_like(planes), planes.reshape(len(planes), -1)
-    np.subtract(
-        flat[:, 2 * step :], flat[:, : -2 * step], out=found.reshape(len(planes), -1)[:, step:-step]
-    )
+    np.subtract(flat[:, 2 * step :], flat[:, : -2 * step], out=found.reshape(len(planes), -1)[:, step:-step])
     ends = np.moveaxis(found, axis, 0)
     ends[0] = ends[-1] = 0
     return found

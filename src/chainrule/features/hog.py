@@ -9,6 +9,7 @@ detection", CVPR 2005.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from chainrule.features.gradients import strongest_gradient
 from chainrule.features.images import (
     Array,
     as_batch,
+    chunk_length,
     in_chunks,
     layout_hint,
     positive,
@@ -73,12 +75,15 @@ def hog(
     grid = CellGrid.of(x, orientations, pixels_per_cell, signed)
     block = positive_pair("hog", "cells_per_block", cells_per_block)
     grid.check_block(x, block)
-    cells = in_chunks(x, lambda chunk: grid.histograms(chunk, transform_sqrt), grid.shape, result_dtype(x))
+    slots = grid.first_slots(chunk_length(x), *x.shape[2:])
+    cells = in_chunks(
+        x, lambda chunk: grid.histograms(chunk, slots, transform_sqrt), grid.shape, result_dtype(x)
+    )
     if not np.isfinite(cells).all():
         raise DataError("hog: images hold nan or infinite values, or values too large to square")
     found = normalized_blocks(cells, block, block_norm)
     if feature_vector:
-        found = found.reshape(len(x), int(np.prod(found.shape[1:])))
+        found = found.reshape(len(x), math.prod(found.shape[1:]))
     if not visualize:
         return found[0] if single else found
     pictures = draw_strokes(cells, x.shape[2:], grid.cell, signed)
@@ -111,20 +116,21 @@ class CellGrid:
                 hint=layout_hint(x) or "fewer pixels_per_cell or cells_per_block",
             )
 
-    def histograms(self, chunk: Array, transform_sqrt: bool) -> Array:
+    def histograms(self, chunk: Array, slots: Array, transform_sqrt: bool) -> Array:
         """Return the mean strength of the gradient by cell and direction, (n, *shape)."""
         rows, columns, bins = self.shape
         right, down, strength = strongest_gradient(chunk, transform_sqrt)
-        # One slot more for pixels without a bin, one cell more for pixels outside the cells.
-        place = self._first_slots(*right.shape)
-        place += orientation_bins(right, down, bins, self.signed)
-        slots = len(chunk) * (rows * columns + 1) * (bins + 1)
-        sums = np.bincount(place.reshape(-1), strength.reshape(-1), slots)
-        sums = sums.reshape(len(chunk), rows * columns + 1, bins + 1)[:, :-1, :-1]
+        place = slots[: len(chunk)] + orientation_bins(right, down, bins, self.signed)
+        size = len(chunk), rows * columns + 1, bins + 1
+        sums = np.bincount(place.reshape(-1), strength.reshape(-1), math.prod(size))
+        sums = sums.reshape(size)[:, :-1, :-1]
         return sums.reshape(len(chunk), *self.shape) / (self.cell[0] * self.cell[1])
 
-    def _first_slots(self, count: int, height: int, width: int) -> Array:
-        """Return for each pixel the place of bin 0 of its cell, (n, height, width)."""
+    def first_slots(self, count: int, height: int, width: int) -> Array:
+        """Return for each pixel of `count` images where bin 0 of its cell is counted.
+
+        There is one bin more for gradients without one, and one cell more for pixels outside.
+        """
         rows, columns, bins = self.shape
         row, column = np.arange(height) // self.cell[0], np.arange(width) // self.cell[1]
         cell = row[:, None] * columns + column

@@ -33,32 +33,32 @@ def as_batch(what: str, images: Any, channel_axis: int | None) -> tuple[Array, b
         raise DTypeError(f"{what}: images must be numbers, got {x.dtype}", got=_told(x))
     if channel_axis is not None and not isinstance(channel_axis, int | np.integer):
         raise ArgumentError(f"{what}: channel_axis must be a number or None, got {channel_axis!r}")
-    grey = channel_axis is None or x.ndim == 2
-    axes = (2, 3) if grey else (3, 4)
-    if x.ndim not in axes or (not grey and not -x.ndim <= channel_axis < x.ndim):
+    axis = None if channel_axis is None or x.ndim == 2 else int(channel_axis)
+    least = 2 if axis is None else 3
+    if x.ndim not in (least, least + 1) or not (axis is None or -x.ndim <= axis < x.ndim):
         raise ShapeError(
-            f"{what}: images must have {axes[0]} or {axes[1]} axes with channel_axis={channel_axis},"
+            f"{what}: images must have {least} or {least + 1} axes with channel_axis={channel_axis},"
             f" got shape {x.shape}",
             hint=_LAYOUT,
         )
-    single = x.ndim == axes[0]
-    x = x[None] if single else x
-    if grey:
-        x = x[:, None]
-    else:
-        x = np.moveaxis(x, channel_axis + single if channel_axis >= 0 else channel_axis, 1)
-    if 0 in x.shape[1:]:
+    if 0 in x.shape[-least:]:
         raise ShapeError(f"{what}: images are empty", got=_told(x))
-    return x, single
+    x = x[..., None, :, :] if axis is None else np.moveaxis(x, axis, -3)
+    return (x[None], True) if x.ndim == 3 else (x, False)
 
 
 def in_chunks(x: Array, compute: Callable[[Array], Array], sample: tuple[int, ...], dtype: Any) -> Array:
     """Return `compute` of every image of `x`, a chunk at a time; `sample` is the shape of one result."""
     found = np.empty((len(x), *sample), dtype)
-    step = max(1, _PIXELS // (x.shape[2] * x.shape[3]))
+    step = chunk_length(x)
     for start in range(0, len(x), step):
         found[start : start + step] = compute(x[start : start + step])
     return found
+
+
+def chunk_length(x: Array) -> int:
+    """Return how many images of `x` (n, channels, height, width) are worked on at a time."""
+    return min(max(1, _PIXELS // (x.shape[2] * x.shape[3])), max(1, len(x)))
 
 
 def result_dtype(x: Array) -> type[np.floating[Any]]:
@@ -83,7 +83,7 @@ def positive(what: str, name: str, value: Any) -> int:
 
 def is_count(value: Any) -> bool:
     """Say whether `value` is a whole number from 1 up."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
 
 
 def layout_hint(x: Array) -> str:

@@ -14,6 +14,8 @@ import numpy as np
 
 from chainrule.features.images import Array
 
+_MIDDLE = np.int32(512 * 256 + 256)
+
 
 def orientation_bins(right: Array, down: Array, orientations: int, signed: bool) -> Array:
     """Return the bin of each gradient, 0 to `orientations` - 1, as whole numbers of the same shape.
@@ -21,9 +23,11 @@ def orientation_bins(right: Array, down: Array, orientations: int, signed: bool)
     Directions are counted from rightward towards downward, over 180 degrees, or over 360 where `signed`.
     """
     if right.dtype == np.int16:
-        code = np.multiply(down, 512, dtype=np.intp)
+        code = down.astype(np.int32)
+        code <<= 9
         code += right
-        return _table(orientations, signed).take(code, mode="wrap")
+        code += _MIDDLE  # places below 0 would cost more than the rest together
+        return _table(orientations, signed).take(code, mode="clip")
     return _bins(right, down, orientations, signed)
 
 
@@ -37,21 +41,20 @@ def exact_bins(right: Array, down: Array, orientations: int, signed: bool) -> Ar
 
 @lru_cache(maxsize=16)
 def _table(orientations: int, signed: bool) -> Array:
-    """Return the bins of all 8-bit gradients, at 512 x down + right (negative from the end)."""
-    code = np.arange(-(2**17), 2**17)
-    right = (code + 256) % 512 - 256
-    bins = exact_bins(right, (code - right) // 512, orientations, signed)
-    return np.roll(bins, 2**17).astype(np.min_scalar_type(orientations))
+    """Return the bins of all 8-bit gradients, that of (right, down) at 512 down + right + _MIDDLE."""
+    down, right = np.mgrid[-256:256, -256:256]
+    return exact_bins(right, down, orientations, signed).astype(np.min_scalar_type(orientations)).reshape(-1)
 
 
 def _bins(right: Array, down: Array, orientations: int, signed: bool) -> Array:
     """Return the bins by a float32 angle, in units of bins, and by the exact rule close to an edge."""
     angle = np.arctan2(down.astype(np.float32, copy=False), right.astype(np.float32, copy=False))
     angle *= np.float32(orientations / (2 * np.pi if signed else np.pi))
-    nearest = np.rint(angle)
-    np.subtract(nearest, angle, out=nearest)
-    close = np.flatnonzero((np.abs(nearest, out=nearest) < 4e-6 * orientations) & ((right != 0) | (down != 0)))
+    off = np.rint(angle)
+    off -= angle
+    close = np.flatnonzero(np.abs(off, out=off) < 4e-6 * orientations)
     bins = np.floor(angle, out=angle).astype(np.int32)
     bins += orientations * (bins < 0)
-    bins.reshape(-1)[close] = exact_bins(right.reshape(-1)[close], down.reshape(-1)[close], orientations, signed)
+    right, down, flat = right.reshape(-1)[close], down.reshape(-1)[close], bins.reshape(-1)
+    flat[close] = exact_bins(right, down, orientations, signed)
     return bins
