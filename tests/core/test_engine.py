@@ -272,7 +272,12 @@ def test_an_error_names_the_clash_the_inputs_the_line_and_a_way_out():
         (lambda: cr.sum(cr.ones(3), axsi=0), "DTypeError", "sum(x): there is no parameter 'axsi'"),
         (cr.exp, "DTypeError", "exp(x): 'x' is missing"),
         (lambda: cr.exp(1.0, 2.0), "DTypeError", "exp(x): takes 1 argument(s), got 2"),
-        (lambda: cr.exp("a"), "DTypeError", "dtype: <U1 is not supported"),
+        (lambda: cr.exp("a"), "DTypeError", "exp(x): cannot take str 'a'"),
+        (lambda: cr.ones(2) + None, "DTypeError", "add(a, b): cannot take NoneType None"),
+        (lambda: np.ones(2).__isub__(leaf([1.0, 2.0])), "GraphError",
+         "np.subtract with out=: an array cannot hold a result with a gradient"),
+        (lambda: np.linalg.norm(leaf([1.0, 2.0])), "GraphError",
+         "np.linalg.norm: is not an op of chainrule, so its gradient would be lost"),
         (lambda: cr.ones(3).item(), "ShapeError", "item: the tensor holds 3 values, shape (3,), not one"),
         (lambda: cr.max(cr.zeros((0,))), "ArgumentError",
          "max(x): nothing to reduce, axis of size 0 in shape (0,) and no identity"),
@@ -284,6 +289,10 @@ def test_wrong_calls(call, kind, headline):
     with pytest.raises(getattr(cr.errors, kind)) as caught:
         call()
     assert caught.value.headline == headline
+
+
+def test_comparison_with_none_is_python_own():
+    assert (cr.ones(2) == None) is False and (cr.ones(2) != None) is True  # noqa: E711
 
 
 def test_repr_says_where_a_tensor_came_from():

@@ -191,7 +191,11 @@ def _plain(op: Op, value: Any) -> Any:
     """In `2.0 * x` the number stays weak, so that x keeps its dtype; all else becomes an array."""
     if (op.takes_numbers and value.__class__ in (float, int, bool)) or (value is None and op.optional):
         return value
-    return to_array(value)
+    try:
+        return to_array(value)
+    except DTypeError as error:
+        shown = f"{type(value).__name__} {value!r}"[:60]
+        raise DTypeError(f"{op.heading}: cannot take {shown}", signature=op.signature) from error
 
 
 def _to_array(value: Any, arrays: Sequence[Any]) -> Array:

@@ -38,6 +38,15 @@ def operator(name: str, reflected: bool = False) -> Callable[..., Any]:
     return binary
 
 
+def equality(name: str) -> Callable[..., Any]:
+    """Return == or !=, which Python itself answers for None."""
+
+    def binary(self: Tensor, other: Any) -> Any:
+        return NotImplemented if other is None else REGISTRY[name](self, other)
+
+    return binary
+
+
 def method(name: str) -> Callable[..., Any]:
     """Return a method that calls the op or function registered as `name`."""
 
@@ -311,7 +320,7 @@ class Tensor:
     __pos__ = method("positive")
     __lt__, __le__ = operator("less"), operator("less_equal")
     __gt__, __ge__ = operator("greater"), operator("greater_equal")
-    __eq__, __ne__ = operator("equal"), operator("not_equal")  # pyright: ignore[reportAssignmentType]
+    __eq__, __ne__ = equality("equal"), equality("not_equal")  # pyright: ignore[reportAssignmentType]
     __getitem__ = operator("getitem")
     sum, prod, max, min = method("sum"), method("prod"), method("max"), method("min")
     mean, var, std = method("mean"), method("var"), method("std")

@@ -53,7 +53,8 @@ def numpy_function(function: Callable[..., Any], args: Any, kwargs: dict[str, An
     name = _OTHER_NAMES.get(function.__name__, function.__name__)
     if name in REGISTRY and getattr(np, function.__name__, None) is function:
         return REGISTRY[name](*args, **_without_defaults(kwargs))
-    return _on_values(function, f"np.{function.__name__}", args, kwargs, flat=function.__name__ in _FLAT)
+    shown = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+    return _on_values(function, shown, args, kwargs, flat=function.__name__ in _FLAT)
 
 
 def _without_defaults(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +86,11 @@ def _into(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[st
         target.refuse_change(f"np.{ufunc.__name__} with out=")
         target.assign(getattr(ufunc, method)(*_plain(inputs, []), **_plain({**kwargs, "out": None}, [])))
         return target
+    if mode.recording and any(isinstance(each, Tensor) and each.requires_grad for each in inputs):
+        raise GraphError(
+            f"np.{ufunc.__name__} with out=: an array cannot hold a result with a gradient",
+            hint="make a new tensor, as in `total = total + x`, or use x.detach()",
+        )
     return _on_values(getattr(ufunc, method), f"np.{ufunc.__name__}", inputs, kwargs, flat=False)
 
 

@@ -15,7 +15,7 @@ from chainrule.core.spec import Array, Axes, Spec, normalize_axes, normalize_axi
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 from chainrule.ops.arithmetic import add, divide, multiply, square, subtract
-from chainrule.ops.compare import isfinite, where
+from chainrule.ops.compare import equal, isfinite, where
 from chainrule.ops.elementary import exp, log, sqrt
 from chainrule.scalar import Expr
 
@@ -141,7 +141,7 @@ def _logsumexp_gradient(g: Tensor, node: Tensor, x: Tensor, *, axis: Axes, keepd
     axes = normalize_axes(axis, x.ndim, "logsumexp(x)")
     kept = tuple(1 if i in axes else size for i, size in enumerate(x.shape))
     total = node.reshape(kept)
-    return (multiply(g.reshape(kept), exp(subtract(x, where(isfinite(total), total, 0.0)))),)
+    return (multiply(g.reshape(kept), exp(where(equal(x, total), 0.0, subtract(x, total)))),)
 
 
 @composite(
