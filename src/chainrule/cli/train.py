@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as notation
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,8 @@ def _trained(experiment: Experiment, console: Console, quiet: bool) -> Outcome:
             return experiment.run(watchers)
     except Stopped as stopped:
         model = experiment.settings.model
-        again = f"--out {experiment.folder.folder}" + (f" --model {model}" if is_from_file(model) else "")
-        typer.echo(f"stopped and saved; go on with: chainrule train --resume {again}", err=True)
+        again = ["--out", str(experiment.folder.folder), *(["--model", model] if is_from_file(model) else [])]
+        typer.echo(f"stopped and saved; go on with: chainrule train --resume {shlex.join(again)}", err=True)
         raise typer.Exit(128 + stopped.signal) from None
 
 

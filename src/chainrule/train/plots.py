@@ -31,6 +31,7 @@ def curves(history: History) -> bytes:
                 marker = "o" if len(epochs) < 3 else ""
                 axes.plot(epochs, history.column(f"{split}_{kind}"), color=colour, label=split, marker=marker)
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_title(kind, loc="left")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
