@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli import evaluate, explain, info, predict, train
+from chainrule.cli import evaluate, explain, features, info, predict, train
 
 app = typer.Typer(
     name="chainrule",
@@ -21,6 +21,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("info")(info.info)
+app.command("features")(features.features)
 app.command("explain", context_settings={"ignore_unknown_options": True})(explain.explain)  # -(x)
 
 

@@ -60,15 +60,6 @@ class _Hue:
 SPACES: dict[str, Space] = {"rgb": _RGB(), "hsv": _HSV(), "hue": _Hue()}
 
 
-def rgb_to_hsv(image: Array) -> Array:
-    """Return hue, saturation and value, each from 0 to 1, of an image (3 or 1, height, width)."""
-    values, top = _values(image[None])
-    value = values.max(axis=0)
-    spread = value - values.min(axis=0)
-    saturation = spread / np.maximum(value, np.finfo(value.dtype).tiny)
-    return np.concatenate([_hue(values, value, spread) / 6, saturation, value / top])
-
-
 def _values(chunk: Array) -> tuple[Array, int]:
     """Return the pixels as float planes (channels, n, height, width), and the largest possible one."""
     dtype = np.float64 if chunk.dtype == np.float64 else np.float32

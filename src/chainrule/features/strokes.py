@@ -7,6 +7,8 @@ of all images at once. Pixels are Bresenham's, chosen as scikit-image chooses th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from chainrule.features.images import Array
@@ -17,20 +19,31 @@ def draw_strokes(cells: Array, size: tuple[int, int], cell: tuple[int, int], sig
 
     Over 360 degrees (`signed`) the strokes of opposite directions lie on each other and add.
     """
-    count, rows, columns, bins = cells.shape
-    pictures = np.zeros((count, *size), cells.dtype)
+    pictures = np.zeros((len(cells), *size), cells.dtype)
     radius = min(cell) // 2 - 1
-    top, left = np.arange(rows) * cell[0] + cell[0] // 2, np.arange(columns) * cell[1] + cell[1] // 2
-    whole = 2 * np.pi if signed else np.pi
-    for index in range(bins):
-        middle = whole * (index + 0.5) / bins
-        across, along = radius * np.sin(middle), radius * np.cos(middle)
-        # Where the end falls depends on the centre only through its sign: int() rounds to zero.
-        for i, y in enumerate(top):
-            for j, x in enumerate(left):
-                line = _line(int(y - along), int(x + across), int(y + along), int(x - across))
-                pictures[:, line[0], line[1]] += cells[:, i, j, index, None]
+    top, left = (
+        np.arange(number) * side + side // 2 for number, side in zip(cells.shape[1:], cell, strict=False)
+    )
+    for index in range(cells.shape[3]):
+        middle = (2 * np.pi if signed else np.pi) * (index + 0.5) / cells.shape[3]
+        along, across = radius * np.cos(middle), radius * np.sin(middle)
+        for first, last, rows in _ends(top, -along, along):
+            for begin, end, columns in _ends(left, across, -across):
+                brightness = cells[:, rows[:, None], columns, index]
+                for row, column in zip(*_line(first, begin, last, end), strict=True):
+                    pictures[:, (top[rows] + row)[:, None], left[columns] + column] += brightness
     return pictures
+
+
+def _ends(centres: Array, one: float, other: float) -> Iterator[tuple[int, int, Array]]:
+    """Yield where strokes end, counted from their centres, and the cells for which that holds.
+
+    Ends are rounded towards 0, so that those of the very first cells may differ from the others'.
+    """
+    ends = np.trunc([centres + one, centres + other]).astype(int) - centres
+    for pair in np.unique(ends, axis=1).T:
+        cells = np.flatnonzero((ends == pair[:, None]).all(axis=0))
+        yield int(pair[0]), int(pair[1]), cells
 
 
 def _line(row: int, column: int, last_row: int, last_column: int) -> tuple[Array, Array]:
