@@ -12,9 +12,10 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.errors import NonFiniteError
+from chainrule.inspect.diagnose.origin import is_finite
 from chainrule.nn import functional as F
 from chainrule.train import Trainer
-from chainrule.train.finite import check_finite, is_finite
+from chainrule.train.finite import check_finite
 
 
 class Net(nn.Module):

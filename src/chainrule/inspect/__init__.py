@@ -9,6 +9,9 @@ from chainrule.inspect.check import check as check
 from chainrule.inspect.check import check_function as check_function
 from chainrule.inspect.checking.report import CheckReport as CheckReport
 from chainrule.inspect.checking.report import FunctionReport as FunctionReport
+from chainrule.inspect.diagnose import Diagnosis as Diagnosis
+from chainrule.inspect.diagnose import Monitor as Monitor
+from chainrule.inspect.diagnose import diagnose as diagnose
 from chainrule.inspect.gate import Gate as Gate
 from chainrule.inspect.graph import ComputationalGraph as ComputationalGraph
 from chainrule.inspect.local import Local as Local
