@@ -81,9 +81,13 @@ def explain(
         found = told[gate].record() if gate else {"explains": note, **told.record()}
         typer.echo(notation.dumps(found, allow_nan=False))
         return
-    typer.echo(told[gate].text(digits) if gate else f"{note}\n\n{told.text(digits)}")
+    if gate:
+        typer.echo(told[gate].text(digits))
+        return
+    typer.echo(f"{note}\n\n{told.text(digits)}")
+    typer.echo(f"\nupstream x local = downstream on every edge, to within {told.residual or 0:.2g}")
     if output.size > 1:
-        typer.echo(f"\nThe output has shape {output.shape}: gradients are those of the sum of its numbers.")
+        typer.echo(f"The output has shape {output.shape}: gradients are those of the sum of its numbers.")
 
 
 # ---- what is explained ---------------------------------------------------------------------------

@@ -36,8 +36,8 @@ def of_graph(cards: Sequence[Facts], style: Style) -> str:
 
 
 def _closed(card: Facts, style: Style) -> str:
-    value = f"<span style='color:{_VALUE}'>{escape(style.array(card.value, 4))}</span>"
-    gradient = escape(style.array(card.upstream, 4)) if card.tracked else ""
+    value = f"<span style='color:{_VALUE}'>{escape(style.brief(card.value))}</span>"
+    gradient = escape(style.brief(card.upstream)) if card.tracked else ""
     title = f"{escape(text.title(card))} {value} <span style='color:{_GRADIENT}'>{gradient}</span>"
     return f"<details><summary>{title}</summary>{of_card(card, style)}</details>"
 

@@ -43,6 +43,16 @@ class Style:
             return PENDING
         if array.size > (self.limit if limit is None else limit):
             return f"{array.shape} {array.dtype}, {self._range(array)}"
+        return self.written(array)
+
+    def brief(self, array: Array | None) -> str:
+        """Return what fits into a column: at most four numbers, else shape and range."""
+        if array is None or array.size <= 4:
+            return self.array(array)
+        return f"{array.shape} {self._range(array)}"
+
+    def written(self, array: Array) -> str:
+        """Return all the numbers, as nested lists."""
         return self._nested(array.tolist() if array.dtype.kind != "f" else array)
 
     def _nested(self, values: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chainrule.inspect.explain.facts import Edge, Facts
-from chainrule.inspect.explain.style import PENDING, Style, at
+from chainrule.inspect.explain.style import Style, at
 from chainrule.inspect.explain.worked import product
 from chainrule.inspect.local import Local
 
@@ -111,10 +111,10 @@ def of_graph(cards: Sequence[Facts], style: Style) -> str:
 
 def _pair(card: Facts, style: Style) -> tuple[str, str]:
     """Return the value and the gradient, small enough for a column."""
-    value = style.array(card.value, 4)
+    value = style.brief(card.value)
     if not card.tracked:
         return value, "-"
-    return value, PENDING if card.upstream is None else style.array(card.upstream, 4)
+    return value, style.brief(card.upstream)
 
 
 def _notes(card: Facts, style: Style) -> Iterator[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.inspect.explain.facts import Edge, Facts, largest
-from chainrule.inspect.explain.formulas.products import total
+from chainrule.inspect.explain.formulas.products import products
+from chainrule.inspect.explain.formulas.use import Place
 from chainrule.inspect.explain.style import Style, at
 from chainrule.inspect.local import Local
 
@@ -25,9 +26,8 @@ def product(facts: Facts, edge: Edge, style: Style) -> str:
         unit[place] = 1
         column = local @ unit
         reached = np.nonzero((column != 0).ravel())[0]
-        pairs = zip(upstream.ravel()[reached], column.ravel()[reached], strict=True)
-        terms = [f"{style.number(g)} x {style.number(d)}" for g, d in pairs]
-        return f"{at(place)}: ".lstrip(": ") + f"{total(terms) or '0'} = {style.number(downstream[place])}"
+        terms = products(upstream.ravel()[reached], column.ravel()[reached], style, "x")
+        return f"{_head(place)}{terms} = {style.number(downstream[place])}"
     if upstream.shape == downstream.shape and style.fits(upstream):
         return f"{style.array(upstream)} x {style.array(local)} = {style.array(downstream)}"
     if not upstream.size:
@@ -44,7 +44,9 @@ def _element(facts: Facts, local: np.ndarray, downstream: np.ndarray, style: Sty
     where = (slice(None),) * lead + tuple(
         slice(None) if size == 1 else spot for size, spot in zip(downstream.shape, place, strict=True)
     )
-    pairs = zip(upstream[where].ravel(), local[where].ravel(), strict=True)
-    terms = [f"{style.number(g)} x {style.number(d)}" for g, d in pairs]
-    told = at(place)
-    return (f"{told}: " if told else "") + f"{total(terms)} = {style.number(downstream[place])}"
+    terms = products(upstream[where].ravel(), local[where].ravel(), style, "x")
+    return f"{_head(place)}{terms} = {style.number(downstream[place])}"
+
+
+def _head(place: Place) -> str:
+    return f"{at(place)}: " if place else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,10 +59,18 @@ class Expression:
             return matrix(self.text, node)
         try:
             with np.errstate(all="ignore"):  # what becomes infinite is shown as such
-                return named(node.what)(*(found[each] for each in node.args), **dict(node.settings))
+                return _called(named(node.what), [found[each] for each in node.args], dict(node.settings))
         except ChainruleError as error:
             got = pointed(self.text, node.column)
             raise ExpressionError(error.headline, got=got, hint=error.hint, at="") from error
+
+
+def _called(function: Callable[..., Any], args: list[Any], settings: dict[str, Any]) -> Any:
+    """Return the result; that of constants alone is a constant again, in double precision."""
+    if any(isinstance(each, Tensor) for each in args):
+        return function(*args, **settings)
+    made = function(*(np.asarray(each, np.float64) for each in args), **settings).data
+    return made if made.ndim else made.item()
 
 
 def read_value(text: str) -> float | Array:

@@ -14,7 +14,7 @@ from chainrule.inspect.explain.formulas.use import Place
 from chainrule.inspect.explain.style import Style, at
 
 _LETTERS = "ijklmnpqrstuvw"
-_SIGNS = {"add": " + ", "multiply": " * "}
+_ITEMS, _SIGNS = 6, {"add": " + ", "multiply": " * "}
 
 
 class Folding(Formula):
@@ -32,9 +32,11 @@ class Folding(Formula):
         for axis in range(x.ndim):
             spot = 0 if axis in axes and not kept else next(spots)
             index.append(slice(None) if axis in axes else spot)
-        items = [style.number(each) for each in x[tuple(index)].ravel()]
+        numbers = x[tuple(index)].ravel()
+        items = [style.number(each) for each in (numbers if numbers.size <= _ITEMS else numbers[:4])]
         sign = _SIGNS.get(op.monoid)
-        folded = total(items, sign) if sign else f"{op.monoid}({total(items, ', ')})"
+        folded = total(items, numbers.size, sign or ", ")
+        folded = folded if sign else f"{op.name}({folded})"
         return f"{self.of(place)}{folded} = {style.number(use.value[place])}"
 
     def slope(self, i: int) -> str:
@@ -65,9 +67,9 @@ class Moving(Formula):
         if found.indices is None:
             return f"{inner}: the same numbers, in the same order"
         letters = _letters(len(found.shape))
-        own = ",".join(letters)
+        own = f"[{','.join(letters)}]" if letters else ""
         source = ",".join(_affine(index, letters) for index in found.indices)
-        return f"{inner}: {self.use.output}[{own}] = {self.use.sources[0]}[{source}]"
+        return f"{inner}: {self.use.output}{own} = {self.use.sources[0]}[{source}]"
 
     def numbers(self, style: Style, place: Place) -> str:
         op: Any = self.use.op

@@ -7,6 +7,7 @@ by one input is the other input, and the gradient is a contraction with upstream
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ class Products(Formula):
     def __init__(self, use: Use) -> None:
         super().__init__(use)
         op: Any = use.op
-        self.axes: Axes = op.axes
+        arrays, names = (*use.arrays, use.value), (op.axes.left, op.axes.right, op.axes.out)
+        lead = [array.ndim > len(name) for array, name in zip(arrays, names, strict=True)]
+        self.axes: Axes = replace(op.axes, dots=(lead[0], lead[1], lead[2]))
 
     @property
     def symbols(self) -> str:
@@ -39,18 +42,19 @@ class Products(Formula):
             _line(array, names, self.axes, place).ravel()
             for array, names in zip(self.use.arrays, self._names, strict=True)
         )
-        terms = [f"{style.number(a)} * {style.number(b)}" for a, b in zip(one, two, strict=True)]
-        return f"{self.of(place)}{total(terms)} = {style.number(self.use.value[place])}"
+        terms = products(one, two, style, "*")
+        return f"{self.of(place)}{terms} = {style.number(self.use.value[place])}"
 
     def slope(self, i: int) -> str:
-        other = f"{self.use.sources[1 - i]}[{','.join(self._names[1 - i])}]"
-        own = f"{self.use.sources[i]}[{','.join(self._names[i])}]"
-        return f"d {self.use.output}[{','.join(self.axes.out)}] / d {own} = {other}"
+        names, dots = (self.axes.left, self.axes.right), self.axes.dots
+        own, other = (_indexed(self.use.sources[k], names[k], dots[k]) for k in (i, 1 - i))
+        return f"d {_indexed(self.use.output, self.axes.out, dots[2])} / d {own} = {other}"
 
     def back(self, i: int) -> str:
         names = [self.use.sources[0], self.use.sources[1]]
         names[i] = "upstream"
-        return _contraction(self.axes.gradient(i), ("downstream", *names))
+        axes = self.axes.gradient(i)
+        return _contraction(replace(axes, dots=(*axes.dots[:2], self.axes.dots[i])), ("downstream", *names))
 
     @property
     def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -60,12 +64,17 @@ class Products(Formula):
 def _contraction(axes: Axes, names: Sequence[str]) -> str:
     """Write 'y[m,n] = sum over k of a[m,k] * b[k,n]'."""
     summed = [name for name in axes.left if name not in axes.out]
+    summed += ["..."] if any(axes.dots) and not axes.dots[2] else []
     of = f"sum over {', '.join(summed)} of " if summed else ""
-    out, left, right = (
-        f"{name}[{','.join(each)}]"
-        for name, each in zip(names, (axes.out, axes.left, axes.right), strict=True)
-    )
+    dots = (axes.dots[2], *axes.dots[:2])
+    each = zip(names, (axes.out, axes.left, axes.right), dots, strict=True)
+    out, left, right = (_indexed(name, axis, dot) for name, axis, dot in each)
     return f"{out} = {of}{left} * {right}"
+
+
+def _indexed(name: str, axes: Sequence[str], dots: bool) -> str:
+    """Write 'w[o,i]', or 'x[...,i]' where other axes may lead."""
+    return f"{name}[{','.join([*(['...'] if dots else []), *axes])}]"
 
 
 def _line(array: Array, names: Sequence[str], axes: Axes, place: Place) -> Array:
@@ -80,8 +89,16 @@ def _line(array: Array, names: Sequence[str], axes: Axes, place: Place) -> Array
     return np.transpose(part, [left.index(name) for name in summed])
 
 
-def total(terms: Sequence[str], sign: str = " + ") -> str:
-    """Join terms, the middle of many left out: 'a + b + ... (20 terms)'."""
-    if len(terms) <= _TERMS + 2:
-        return sign.join(terms)
-    return sign.join([*terms[:_TERMS], f"... ({len(terms)} terms)"])
+def products(one: Array, two: Array, style: Style, sign: str) -> str:
+    """Write a sum of products out; of a long one the largest terms, in order of size."""
+    order = np.arange(one.size)
+    if one.size > _TERMS + 2:
+        with np.errstate(all="ignore"):
+            order = np.argsort(-np.abs(one * two), kind="stable")[:_TERMS]
+    terms = [f"{style.number(one[i])} {sign} {style.number(two[i])}" for i in order]
+    return total(terms, one.size) if terms else "0"
+
+
+def total(terms: Sequence[str], count: int, sign: str = " + ") -> str:
+    """Join terms, and tell of how many they are where some are left out."""
+    return sign.join([*terms, *([f"... ({count} terms)"] if len(terms) < count else [])])

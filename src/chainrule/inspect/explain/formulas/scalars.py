@@ -7,7 +7,8 @@ or numbers take the place of its variables; arrays are written in where they are
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from chainrule import scalar
@@ -24,42 +25,53 @@ _DOUBLED = re.compile(r"\((\(-[^()\s]+\))\)")
 
 
 class Scalars(Formula):
-    """A formula given by an expression of `variables`, one an input, and partials that may read `out`."""
+    """A formula given by an expression of `variables` and its partials, which may read `out`.
+
+    There is a variable for each input; any more are for the constants `hidden` in a box, by name.
+    """
 
     def __init__(
-        self, use: Use, meaning: Expr, partials: Sequence[Expr], variables: Sequence[Expr], out: Expr
+        self,
+        use: Use,
+        meaning: Expr,
+        partials: Sequence[Expr],
+        variables: Sequence[Expr],
+        out: Expr,
+        *,
+        hidden: Mapping[str, Array] = MappingProxyType({}),
     ) -> None:
         super().__init__(use)
         self.meaning, self.partials = meaning, tuple(partials)
         self.variables, self.out = tuple(variables), out
+        self.names, self.arrays = (*use.sources, *hidden), (*use.arrays, *hidden.values())
 
     @property
     def symbols(self) -> str:
-        return f"{self.use.output} = {self._text(self.meaning, self.use.sources, self.use.output)}"
+        return f"{self.use.output} = {self._text(self.meaning, self.names, self.use.output)}"
 
     @property
     def tex(self) -> str:
-        names, output = [_tex_name(name) for name in self.use.sources], _tex_name(self.use.output)
+        names, output = [_tex_name(name) for name in self.names], _tex_name(self.use.output)
         return f"{output} = {scalar.tex(self._substituted(self.meaning, names, output))}"
 
     def numbers(self, style: Style, place: Place) -> str:
         use = self.use
         if not use.value.size:
             return ""
-        if style.fits(*use.arrays, use.value):
+        if style.fits(*self.arrays, use.value):
             return f"{self._filled(self.meaning, style)} = {style.array(use.value)}"
         value = style.number(use.value[place])
         return f"{self.of(place)}{self._filled(self.meaning, style, place)} = {value}"
 
     def slope(self, i: int) -> str:
-        partial = self._text(self.partials[i], self.use.sources, self.use.output)
+        partial = self._text(self.partials[i], self.names, self.use.output)
         return f"d {self.use.output} / d {self.use.sources[i]} = {partial}"
 
     def slope_numbers(self, i: int, style: Style, place: Place) -> str:
         use = self.use
         if not use.value.size:
             return ""
-        fits = style.fits(*use.arrays, use.value)
+        fits = style.fits(*self.arrays, use.value)
         return self._filled(self.partials[i], style, None if fits else place)
 
     def back(self, i: int) -> str:
@@ -74,7 +86,7 @@ class Scalars(Formula):
             text = style.array(array) if number is None else number
             return f"({text})" if text.startswith("-") else text
 
-        return self._text(expr, [told(array) for array in self.use.arrays], told(self.use.value))
+        return self._text(expr, [told(array) for array in self.arrays], told(self.use.value))
 
     def _text(self, expr: Expr, inputs: Sequence[str], output: str) -> str:
         text = _DOUBLED.sub(r"\1", scalar.text(self._substituted(expr, inputs, output)))
@@ -98,19 +110,27 @@ def of_op(use: Use) -> Scalars:
 
 def of_box(use: Use) -> Scalars | None:
     """Return the formula of a box of elementwise ops, composed into one; None if it would be too long."""
-    variables = [scalar.variable(f"input {i}") for i in range(len(use.sources))]
-    found = dict(zip(use.sources, variables, strict=True))
+    if not all(isinstance(step.op, Elementwise) for step in use.inside):
+        return None
+    made = {step.output for step in use.inside}
+    given = {
+        name: array
+        for step in use.inside
+        for name, array in zip(step.sources, step.arrays, strict=True)
+        if name not in made and name not in use.sources
+    }
+    names = [*use.sources, *given]
+    variables = [scalar.variable(f"input {i}") for i in range(len(names))]
+    found = dict(zip(names, variables, strict=True))
     for step in use.inside:
-        if not isinstance(step.op, Elementwise):
-            return None
         inner = of_op(step)
-        given = [found.get(name, scalar.variable(name)) for name in step.sources]
-        found[step.output] = substitute(inner.meaning, dict(zip(inner.variables, given, strict=True)))
+        taken = [found[name] for name in step.sources]
+        found[step.output] = substitute(inner.meaning, dict(zip(inner.variables, taken, strict=True)))
     meaning, out = found[use.inside[-1].output], scalar.variable("output")
-    partials = scalar.partials(meaning, variables, out)
+    partials = scalar.partials(meaning, variables[: len(use.sources)], out)
     if len(walk(meaning, *partials)) > _MANY:
         return None
-    return Scalars(use, meaning, partials, variables, out)
+    return Scalars(use, meaning, partials, variables, out, hidden=given)
 
 
 def _tex_name(name: str) -> str:
