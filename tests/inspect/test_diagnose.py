@@ -242,3 +242,17 @@ def test_text_json_and_page(digits: tuple[Any, Any]) -> None:
 def test_wrong_batch_is_refused() -> None:
     with pytest.raises(cr.errors.ArgumentError, match=r"diagnose: the batch must be a pair \(x, y\)"):
         diagnose(nn.Linear(2, 1), cr.ones((3, 2)))
+
+
+def test_a_run_with_a_monitor_has_a_section_in_its_report(tmp_path: Any) -> None:
+    runner, app = (
+        pytest.importorskip("typer.testing").CliRunner(),
+        cr.errors.need("chainrule.cli.app", "it").app,
+    )
+    out = tmp_path / "run"
+    options = ["--epochs", "3", "--rate", "3", "--optimizer", "sgd", "--diagnose", "--out", str(out)]
+    result = runner.invoke(app, ["train", "digits", *options], catch_exceptions=False)
+    assert "rate too high" in result.output
+    assert json.loads((out / "diagnosis.json").read_text())["findings"][0]["kind"] == "rate too high"
+    page = (out / "report.html").read_text()
+    assert "<h2>Diagnosis</h2>" in page and "Values of each layer over time" in page

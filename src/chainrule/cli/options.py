@@ -165,3 +165,7 @@ SaveEvery = Annotated[
         "--save-every", help="Seconds between saves within an epoch.", rich_help_panel=_RUN, min=0.0
     ),
 ]
+Diagnose = Annotated[
+    bool,
+    typer.Option("--diagnose", help="Watch for dead units, a wrong rate, ...; see the report."),
+]

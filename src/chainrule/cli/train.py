@@ -16,13 +16,16 @@ from chainrule.cli import choices
 from chainrule.cli import options as o
 from chainrule.cli.screen import watching
 from chainrule.cli.signals import stopping
-from chainrule.errors import ArgumentError
+from chainrule.errors import ArgumentError, NonFiniteError
+from chainrule.inspect import Monitor
 from chainrule.train.assembly import read_data
 from chainrule.train.experiment import Experiment, Outcome, begin, go_on
 from chainrule.train.models import is_from_file
 from chainrule.train.recipes import recipe
 from chainrule.train.run import Run, Stopped
 from chainrule.train.settings import Settings
+
+_MEASURED_EVERY = 10  # iterations; the rate and infinities are watched in every one
 
 
 def train(
@@ -57,6 +60,7 @@ def train(
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     save_every: o.SaveEvery = 60.0,
+    diagnose: o.Diagnose = False,
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
@@ -66,6 +70,8 @@ def train(
     """
     console = Console(quiet=quiet or json, soft_wrap=True, highlight=False)
     experiment = _prepared(context.params, console)
+    if diagnose:
+        experiment.trainer.monitor = Monitor(every=_MEASURED_EVERY)
     outcome = _trained(experiment, console, quiet=quiet or json)
     _tell(experiment, outcome, console, as_json=json)
 
@@ -131,6 +137,9 @@ def _trained(experiment: Experiment, console: Console, quiet: bool) -> Outcome:
             watching(console, experiment.settings.epochs, quiet) as watchers,
         ):
             return experiment.run(watchers)
+    except NonFiniteError:
+        _tell_diagnosis(experiment, console)
+        raise
     except Stopped as stopped:
         model = experiment.settings.model
         again = ["--out", str(experiment.folder.folder), *(["--model", model] if is_from_file(model) else [])]
@@ -151,6 +160,7 @@ def _tell(experiment: Experiment, outcome: Outcome, console: Console, as_json: b
         console.print(note, markup=False)
     folder = str(experiment.folder.folder)
     tested = outcome.tested
+    _tell_diagnosis(experiment, console)
     if as_json:
         result = {
             "run": folder,
@@ -166,6 +176,12 @@ def _tell(experiment: Experiment, outcome: Outcome, console: Console, as_json: b
         typer.echo(f"test accuracy {tested.accuracy:.4f}")
     else:
         typer.echo(f"test rmse {tested.rmse:.6g}")
+
+
+def _tell_diagnosis(experiment: Experiment, console: Console) -> None:
+    """Say what a monitor found, if there is one."""
+    if experiment.trainer.monitor is not None:
+        console.print(experiment.trainer.monitor.diagnosis().summary(), markup=False)
 
 
 def _free_folder(name: str, model: str) -> Path:

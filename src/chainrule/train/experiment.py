@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from chainrule.data import Splits
 from chainrule.errors import ArgumentError, CheckpointError, MissingDependencyError
+from chainrule.inspect.diagnose import Monitor
 from chainrule.train import plots
 from chainrule.train.assembly import assemble, read_data
 from chainrule.train.evaluation import Evaluation
@@ -66,7 +67,9 @@ class Experiment:
             self.keeper.epoch(self.trainer, None)
         best = Predictor.open(self.folder.best, self.settings.model)
         tested = None if self.splits.test is None else best.evaluate(self.splits.test)
-        notes = write_report(self.folder, self.keeper.config, self.trainer.history, tested)
+        notes = write_report(
+            self.folder, self.keeper.config, self.trainer.history, tested, self.trainer.monitor
+        )
         return Outcome(tested, self.trainer.history, int(self.keeper.best["epoch"]), notes)
 
 
@@ -113,8 +116,17 @@ def read_settings_data(settings: Settings) -> Splits:
     return read_data(settings.data, settings.options, settings.validation, settings.seed)
 
 
-def write_report(folder: Run, config: Config, history: History, tested: Evaluation | None) -> tuple[str, ...]:
-    """Write result.json, figures and report.html; return notes on what could not be made."""
+def write_report(
+    folder: Run,
+    config: Config,
+    history: History,
+    tested: Evaluation | None,
+    monitor: Monitor | None = None,
+) -> tuple[str, ...]:
+    """Write result.json, figures and report.html; return notes on what could not be made.
+
+    Of a run with a monitor, the diagnosis is a section of the report, and diagnosis.json.
+    """
     plain = None if tested is None else tested.as_dict()
     folder.write("result.json", json.dumps({"test": plain, "epochs": len(history)}, indent=1) + "\n")
     figures: dict[str, bytes] = {}
@@ -126,10 +138,17 @@ def write_report(folder: Run, config: Config, history: History, tested: Evaluati
         if tested is not None and tested.confusion is not None:
             figures["Confusion matrix"] = plots.confusion(tested.confusion, tested.classes)
             folder.write("confusion.png", figures["Confusion matrix"])
+        if monitor is not None:
+            figures.update(monitor.figures())
     except MissingDependencyError as error:
         notes = (f"no figures: {error.headline}; {error.hint}",)
+    sections: list[str] = []
+    if monitor is not None:
+        found = monitor.diagnosis()
+        sections.append(found.section())
+        folder.write("diagnosis.json", found.json() + "\n")
     title = f"{config['data']['name']}: {config['settings']['model']}"
-    folder.write("report.html", html_report(title, config, history, tested, figures))
+    folder.write("report.html", html_report(title, config, history, tested, figures, sections=sections))
     return notes
 
 

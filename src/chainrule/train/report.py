@@ -30,13 +30,19 @@ def html_report(
     history: History,
     tested: Evaluation | None,
     figures: Mapping[str, bytes],
+    *,
+    sections: Iterable[str] = (),
 ) -> str:
-    """Return the page: `figures` are PNGs by their caption, `tested` the evaluation on the test split."""
+    """Return the page: `figures` are PNGs by their caption, `tested` the evaluation on the test split.
+
+    `sections` are further parts, in HTML.
+    """
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="headline">{escape(_headline(tested))}</p>',
         *(_figure(caption, png) for caption, png in figures.items()),
         _classes(tested),
+        *sections,
         "<h2>Settings</h2>",
         _table(("setting", "value"), sorted(config["settings"].items())),
         "<h2>Data</h2>",

@@ -37,6 +37,7 @@ FILES = (
     "history.csv",
     "history.json",
     "result.json",
+    "diagnosis.json",
     "curves.png",
     "confusion.png",
     "report.html",

@@ -18,6 +18,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.data import Batches, Dataset
 from chainrule.data.batches import Transform
 from chainrule.errors import ArgumentError, CheckpointError, DataError
+from chainrule.inspect.diagnose import Monitor
 from chainrule.nn import Module
 from chainrule.ops import random
 from chainrule.optim import Optimizer
@@ -50,7 +51,8 @@ class Trainer:
     `schedule` is one of `optim.lr_scheduler`, moved on `per` "epoch" or "iteration". `prepare` turns
     a batch of samples into what the model takes (a fitted `Normalizer`), in training, evaluation
     and prediction alike; `augment` are transforms of training batches only, applied before it.
-    Floating-point samples and targets take on the dtype of the model's parameters.
+    Floating-point samples and targets take on the dtype of the model's parameters. A `monitor`
+    (`cr.inspect.Monitor`) that is assigned to the attribute of that name sees every iteration.
 
     >>> import chainrule as cr
     >>> from chainrule import nn, optim
@@ -84,6 +86,7 @@ class Trainer:
         self.epoch = self.iteration = self.iterations = 0
         self.tally = Tally()
         self.source: dict[str, Any] = {}
+        self.monitor: Monitor | None = None
 
     # ---- training ------------------------------------------------------------------------------
     def fit(
@@ -158,6 +161,8 @@ class Trainer:
             self.schedule.step()
 
     def _check(self, loss: Tensor) -> None:
+        if self.monitor is not None:
+            self.monitor.on_iteration(self.model, loss, self.optimizer)
         check_finite(loss, self.model, f" in epoch {self.epoch + 1}, iteration {self.iteration + 1}")
 
     def _end_epoch(self, row: Row) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
+from chainrule.inspect.diagnose.plots import figures
 from chainrule.inspect.diagnose.report import Diagnosis
 from chainrule.inspect.diagnose.snapshot import take_snapshot
 from chainrule.inspect.diagnose.symptoms import Course, Limits
@@ -64,6 +65,10 @@ class Monitor:
     def diagnosis(self) -> Diagnosis:
         """Return what is wrong so far."""
         return Diagnosis(self.course, self.limits)
+
+    def figures(self) -> dict[str, bytes]:
+        """Return PNG pictures by their captions: histograms over time, gradients, updates, dead units."""
+        return figures(self.course, self.iterations)
 
     def _changes(self, parameters: dict[str, Tensor]) -> None:
         """Note how far the last update moved each weight of two or more axes."""

@@ -74,10 +74,14 @@ class Diagnosis:
             ),
         ]
 
-    def __str__(self) -> str:
+    def summary(self) -> str:
+        """Return the findings as text, without the measurements."""
         found = self.findings
         lines = [f"diagnosis: {len(found)} finding(s)" if found else "diagnosis: nothing found"]
-        lines += [f"  {number}. {each}" for number, each in enumerate(found, 1)]
+        return "\n".join(lines + [f"  {number}. {each}" for number, each in enumerate(found, 1)])
+
+    def __str__(self) -> str:
+        lines = [self.summary()]
         for header, rows in self.tables():
             widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
             for row in (header, *rows) if rows else ():
