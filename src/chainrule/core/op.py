@@ -68,6 +68,18 @@ class Op:
         return f"{self.name}({', '.join([*inputs, *(f'{k}={v!r}' for k, v in self.parameters.items())])})"
 
     @property
+    def __signature__(self) -> inspect.Signature:
+        kind = inspect.Parameter.VAR_POSITIONAL if self.variadic else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        after = inspect.Parameter.KEYWORD_ONLY if self.variadic else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        none = {name: None for name in self.optional}
+        given = [
+            inspect.Parameter(n, kind, default=none.get(n, inspect.Parameter.empty)) for n in self.inputs
+        ]
+        return inspect.Signature(
+            [*given, *(inspect.Parameter(n, after, default=v) for n, v in self.parameters.items())]
+        )
+
+    @property
     def heading(self) -> str:
         """The op with its inputs only, as messages begin."""
         return f"{self.name}({', '.join(self.inputs)})"
@@ -183,7 +195,6 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
 def declare(op: Op) -> Op:
     """Register an op and give it the face of a plain function for `help` and editors."""
     op.__doc__ = op.doc
-    op.__signature__ = inspect.signature(op.body)  # pyright: ignore[reportAttributeAccessIssue]
     return register(op.name, op)
 
 
@@ -266,16 +277,17 @@ def scope_of(label: str, owner: Op) -> Scope:
 def _read_signature(
     body: Callable[..., Any],
 ) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, Any], bool]:
-    """Return the names of inputs and of optional ones, the parameters, and whether inputs vary."""
-    inputs: list[str] = []
-    optional: list[str] = []
-    parameters: dict[str, Any] = {}
-    variadic = False
-    for name, parameter in inspect.signature(body).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            parameters[name] = parameter.default
-        else:
-            inputs.append(name)
-            optional += [name] if parameter.default is None else []
-            variadic = variadic or parameter.kind is parameter.VAR_POSITIONAL
-    return tuple(inputs), tuple(optional), parameters, variadic
+    """Return the names of inputs and of optional ones, the parameters, and whether inputs vary.
+
+    Read off the code object: `inspect` would take a third of the time of `import chainrule`.
+    """
+    code, count = body.__code__, body.__code__.co_argcount
+    variadic = bool(code.co_flags & inspect.CO_VARARGS)
+    inputs = code.co_varnames[:count]
+    names = code.co_varnames[count : count + code.co_kwonlyargcount]
+    defaults = body.__defaults__ or ()
+    optional = inputs[count - len(defaults) :] if defaults else ()
+    if variadic:
+        inputs += (code.co_varnames[count + code.co_kwonlyargcount],)
+    known = body.__kwdefaults__ or {}
+    return inputs, optional, {name: known.get(name, inspect.Parameter.empty) for name in names}, variadic

@@ -195,24 +195,15 @@ def _unused(name: str, taken: Sequence[str]) -> str:
 def _anonymous(op: Op, index: int, names: Sequence[str], floats: Sequence[str], expr: Expr) -> Elementwise:
     """Return the op g * partial: elementwise like any other, but not in the registry."""
 
-    def body(*_: Any) -> Expr:
+    def body(*_: Any, **__: Any) -> Expr:
         return expr
 
-    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-    parameters += [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=0.0, annotation="float")
-        for name in floats
-    ]
     body.__name__ = f"{op.name}_gradient_{op.inputs[index]}"
     body.__doc__ = f"Upstream times the partial of {op.name} by {op.inputs[index]}."
-    body.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
-    body.__annotations__ = dict.fromkeys(floats, "float")
-
-    def meaning(*_: Any, **__: Any) -> Expr:
-        return expr
-
     made = Elementwise(body, samples=())
-    made.body = meaning
+    made.inputs, made.arity, made.variadic = tuple(names), len(names), False
+    made.parameters, made.floats = dict.fromkeys(floats, 0.0), tuple(floats)
+    made.output = _unused("output", made.inputs)
     return made
 
 
