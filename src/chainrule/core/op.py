@@ -71,7 +71,7 @@ class Op:
     def __signature__(self) -> inspect.Signature:
         kind = inspect.Parameter.VAR_POSITIONAL if self.variadic else inspect.Parameter.POSITIONAL_OR_KEYWORD
         after = inspect.Parameter.KEYWORD_ONLY if self.variadic else inspect.Parameter.POSITIONAL_OR_KEYWORD
-        none = {name: None for name in self.optional}
+        none = dict.fromkeys(self.optional)
         given = [
             inspect.Parameter(n, kind, default=none.get(n, inspect.Parameter.empty)) for n in self.inputs
         ]
