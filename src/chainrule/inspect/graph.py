@@ -6,7 +6,9 @@ gates do, with the engine's rules. Grouping changes what is shown, never what is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,11 @@ from chainrule.errors import DTypeError, GraphError, UnknownNameError, nearest
 from chainrule.inspect.box import Box
 from chainrule.inspect.check import check
 from chainrule.inspect.checking.report import CheckReport
+from chainrule.inspect.draw import Drawing, Fold, check_format, save
 from chainrule.inspect.explain import Explanation, explain
 from chainrule.inspect.gate import Gate, Sweep, shown
 from chainrule.inspect.grouping import boxed, hidden, scopes
+from chainrule.inspect.page import Page, page
 from chainrule.inspect.recording import Names, recorded
 
 _SHOWN = 40
@@ -145,6 +149,29 @@ class ComputationalGraph:
     def explain(self) -> Explanation:
         """Return the cards of all gates as they stand: a table, a page, JSON; see `Gate.explain`."""
         return explain(self._shown, self.consumers)
+
+    # ---- looking at it ---------------------------------------------------------------------------
+    def draw(self, path: str | os.PathLike[str], fold: Fold = "auto", direction: str = "auto") -> Path:
+        """Draw the graph into a file that ends in .svg, .png or .pdf; return its path.
+
+        `fold` says what is drawn closed: "auto" (so much that the drawing stays readable), a depth,
+        a name or several (composites, modules, their classes), or None for nothing. `direction` is
+        "right", "down" or "auto". Raises ArgumentError for another ending or direction.
+        """
+        target = check_format(path)
+        return save(self._drawing(direction).scene(fold), target)
+
+    def show(
+        self, path: str | os.PathLike[str] | None = None, fold: Fold = "auto", direction: str = "auto"
+    ) -> Page:
+        """Write one HTML page to look around in, to `path` or a temporary file, and return it.
+
+        A notebook displays what is returned; `.open()` shows it in a browser.
+        """
+        return page(self._drawing(direction), path, fold)
+
+    def _drawing(self, direction: str) -> Drawing:
+        return Drawing(self._gates, direction, {label(scope) for scope in self._closed.values()})
 
     # ---- closing and opening ---------------------------------------------------------------------
     def group(self, name: str | None = None, kind: str = "composite") -> ComputationalGraph:
