@@ -9,7 +9,7 @@ import platform
 
 import numpy as np
 
-from benchmarks import capture, eager, imports, steps
+from benchmarks import capture, eager, features, imports, steps
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--row", default="", help="only rows of groups whose name contains this")
     parser.add_argument("--json", help="also write the figures to this file")
     options = parser.parse_args()
-    groups = {"eager": eager, "steps": steps, "capture": capture, "imports": imports}
+    groups = {"eager": eager, "steps": steps, "capture": capture, "imports": imports, "features": features}
     threads = os.environ.get("OMP_NUM_THREADS", f"default ({os.cpu_count()} cores)")
     print(f"{platform.processor() or platform.machine()}, NumPy {np.__version__}, threads: {threads}")
     print("medians; in brackets, how many times our time the peer takes")

@@ -2,7 +2,7 @@
 
 Differences are taken over a whole chunk as one long row, and the borders set to 0 afterwards. Two
 channels of almost equal strength are looked at again with `hypot`, as scikit-image sees them, for
-their directions may differ much. 8-bit images stay integers, where a tie is a tie. This module
+their directions may differ much. 8-bit images stay integers, where few ties are uncertain. This module
 knows pixels and channels; what becomes of the gradients is decided in `orientation` and `hog`.
 """
 
@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.errors import DataError
 from chainrule.features.images import Array
 
+# Below, equal sums of two 8-bit squares have equal roots in `hypot` too; above, not always.
+_FIRST_UNCERTAIN = 2993
 _BITS = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
@@ -36,7 +39,8 @@ def working_dtype(images: Any) -> type[Any]:
 def strongest_gradient(chunk: Array, transform_sqrt: bool = False) -> Gradient:
     """Return the gradient of the strongest channel of (n, channels, height, width), the first of equals.
 
-    With `transform_sqrt` differences are taken of the roots of the pixels.
+    With `transform_sqrt` differences are taken of the roots of the pixels. Raises DataError where
+    they are not finite.
     """
     dtype = working_dtype(chunk)
     if transform_sqrt:
@@ -44,15 +48,17 @@ def strongest_gradient(chunk: Array, transform_sqrt: bool = False) -> Gradient:
     planes = np.ascontiguousarray(chunk.swapaxes(0, 1), dtype)
     if transform_sqrt:
         planes = np.sqrt(planes)
-    right, down = _differences(planes, 1, -1), _differences(planes, planes.shape[-1], -2)
-    squares = _squares(right, down)
-    if len(planes) > 1:
-        near = _rivals(squares) if dtype is not np.int16 else np.empty(0, np.intp)
-        chosen = np.hypot(right.reshape(len(right), -1)[:, near], down.reshape(len(down), -1)[:, near])
-        again = _at(right, chosen, near), _at(down, chosen, near)
-        _keep_strongest(right, down, squares)
-        right[0].reshape(-1)[near], down[0].reshape(-1)[near] = again
-    return Gradient(right[0], down[0], np.sqrt(squares[0]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        right, down = _differences(planes, 1, -1), _differences(planes, planes.shape[-1], -2)
+        found, close = _strongest(right, down, _squares(right, down))
+    if found.right.dtype != np.int16 and not np.isfinite(found.strength).all():
+        raise DataError("hog: images hold nan or infinite values, or values too large to square")
+    if len(close):
+        ours, theirs = right.reshape(len(right), -1)[:, close], down.reshape(len(down), -1)[:, close]
+        first = np.hypot(ours, theirs, dtype=_hypot_dtype(right)).argmax(axis=0)
+        found.right.reshape(-1)[close] = np.take_along_axis(ours, first[None], axis=0)[0]
+        found.down.reshape(-1)[close] = np.take_along_axis(theirs, first[None], axis=0)[0]
+    return found
 
 
 def _differences(planes: Array, step: int, axis: int) -> Array:
@@ -73,30 +79,39 @@ def _squares(right: Array, down: Array) -> Array:
     return squares
 
 
-def _rivals(squares: Array) -> Array:
-    """Return the flat positions where two channels are equally strong, as far as rounding lets us see."""
-    floor = squares.max(axis=0)
-    floor *= 1 - 8 * np.finfo(floor.dtype).eps
-    count = np.zeros(floor.shape, np.uint8)
-    for square in squares:
-        count += square > floor
-    return np.flatnonzero(count > 1)
-
-
-def _at(component: Array, strength: Array, positions: Array) -> Array:
-    return component.reshape(len(component), -1)[strength.argmax(axis=0), positions]
-
-
-def _keep_strongest(right: Array, down: Array, squares: Array) -> None:
-    """Leave in plane 0 what the strongest channel has; selection by bits costs no branches."""
+def _strongest(right: Array, down: Array, squares: Array) -> tuple[Gradient, Array]:
+    """Return the gradient of the channel with the largest square, and where two are about as large."""
     bits = _BITS[right.dtype.itemsize]
-    one, other = right.view(bits), down.view(bits)
+    top, best = squares[0], [right[0].view(bits), down[0].view(bits)]
+    close = np.zeros(top.shape, bool)
     for channel in range(1, len(squares)):
-        mask = (squares[channel] > squares[0]).view(np.int8).astype(bits)
+        mask = (squares[channel] > top).view(np.int8).astype(bits)
         np.negative(mask, out=mask)
-        for planes in (one, other):
-            swap = planes[channel]
-            swap ^= planes[0]
-            swap &= mask
-            planes[0] ^= swap
-        np.maximum(squares[0], squares[channel], out=squares[0])
+        close |= _about_equal(squares[channel], top, right.dtype)
+        # Selection by bits costs no branches.
+        best = [
+            _selected(mask, planes[channel].view(bits), old)
+            for planes, old in ((right, best[0]), (down, best[1]))
+        ]
+        top = np.maximum(top, squares[channel])
+    close &= top >= _FIRST_UNCERTAIN if right.dtype == np.int16 else top > 0
+    return Gradient(best[0].view(right.dtype), best[1].view(right.dtype), np.sqrt(top)), np.flatnonzero(close)
+
+
+def _selected(mask: Array, new: Array, old: Array) -> Array:
+    """Return the bits of `new` where `mask` is -1, of `old` where it is 0."""
+    found = new ^ old
+    found &= mask
+    found ^= old
+    return found
+
+
+def _about_equal(square: Array, top: Array, dtype: Any) -> Array:
+    if dtype == np.int16:
+        return square == top
+    gap = square - top
+    return np.abs(gap, out=gap) <= (8 * np.finfo(top.dtype).eps) * top
+
+
+def _hypot_dtype(right: Array) -> Any:
+    return np.float64 if right.dtype == np.int16 else right.dtype

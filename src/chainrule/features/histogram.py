@@ -61,7 +61,8 @@ def color_histogram(
     regions = positive_pair("color_histogram", "grid", grid)
     if regions[0] > x.shape[2] or regions[1] > x.shape[3]:
         raise ShapeError(
-            f"color_histogram: a grid of {regions} has regions without pixels in {x.shape[2:]} images"
+            f"color_histogram: a grid of {regions} has regions without pixels"
+            f" in {x.shape[2]} x {x.shape[3]} images"
         )
     counter = _Joint(sizes) if joint else _Separate(sizes)
     region, pixels = _regions(x.shape[2:], regions)

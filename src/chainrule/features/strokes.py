@@ -19,7 +19,8 @@ def draw_strokes(cells: Array, size: tuple[int, int], cell: tuple[int, int], sig
 
     Over 360 degrees (`signed`) the strokes of opposite directions lie on each other and add.
     """
-    pictures = np.zeros((len(cells), *size), cells.dtype)
+    # A margin takes what cells of one pixel paint beyond the border.
+    pictures = np.zeros((len(cells), size[0] + 2, size[1] + 2), cells.dtype)
     radius = min(cell) // 2 - 1
     top, left = (
         np.arange(number) * side + side // 2 for number, side in zip(cells.shape[1:], cell, strict=False)
@@ -31,8 +32,8 @@ def draw_strokes(cells: Array, size: tuple[int, int], cell: tuple[int, int], sig
             for begin, end, columns in _ends(left, across, -across):
                 brightness = cells[:, rows[:, None], columns, index]
                 for row, column in zip(*_line(first, begin, last, end), strict=True):
-                    pictures[:, (top[rows] + row)[:, None], left[columns] + column] += brightness
-    return pictures
+                    pictures[:, (top[rows] + row + 1)[:, None], left[columns] + column + 1] += brightness
+    return pictures[:, 1:-1, 1:-1]
 
 
 def _ends(centres: Array, one: float, other: float) -> Iterator[tuple[int, int, Array]]:

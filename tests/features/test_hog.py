@@ -1,0 +1,113 @@
+"""`hog` without a reference: exactness of the short cuts, batches, 360 degrees, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.errors import ArgumentError, ChainruleError, DataError, DTypeError, ShapeError
+from chainrule.features import gradients, hog
+from chainrule.features.orientation import exact_bins, orientation_bins
+
+rng = np.random.default_rng(0)
+PHOTOS = rng.integers(0, 256, (5, 3, 32, 40)).astype(np.uint8)
+DOWN, RIGHT = np.mgrid[-255:256, -255:256].astype(np.int16)
+
+
+def test_small_8_bit_gradients_tie_where_their_squares_do() -> None:
+    squares = DOWN.astype(float) ** 2 + RIGHT.astype(float) ** 2
+    pairs = np.stack([squares, np.hypot(RIGHT, DOWN, dtype=float)])[:, squares < gradients._FIRST_UNCERTAIN]
+    assert np.unique(pairs, axis=1).shape[1] == len(np.unique(pairs[0]))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("orientations", [1, 2, 4, 7, 8, 9, 12, 36])
+def test_short_cuts_to_the_bin_agree_with_the_rule(orientations: int, signed: bool) -> None:
+    wanted = exact_bins(RIGHT, DOWN, orientations, signed)
+    assert np.array_equal(orientation_bins(RIGHT, DOWN, orientations, signed), wanted)
+    some = (DOWN != 0) | (RIGHT != 0)
+    for dtype in (np.float32, np.float64):
+        for scale in (1.0, 1 / 255):
+            right, down = (RIGHT * scale).astype(dtype), (DOWN * scale).astype(dtype)
+            wanted = exact_bins(right, down, orientations, signed)
+            assert np.array_equal(orientation_bins(right, down, orientations, signed)[some], wanted[some])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_a_batch_is_its_images_whatever_their_place_in_memory(dtype: type) -> None:
+    images = np.repeat(PHOTOS.astype(dtype), 30, axis=0)  # more than one chunk
+    images.flags.writeable = False
+    features, pictures = hog(images, visualize=True)
+    for place in (0, 49, 149):
+        feature, picture = hog(images[place], visualize=True)
+        assert np.array_equal(feature, features[place]) and np.array_equal(picture, pictures[place])
+    turned = np.asfortranarray(images[::2])
+    assert np.array_equal(hog(turned), features[::2])
+    assert features.dtype == pictures.dtype == (np.float64 if dtype is np.float64 else np.float32)
+    assert hog(images[:0]).shape == (0, features.shape[1])
+
+
+def test_pixels_beyond_the_last_cell_are_left_out() -> None:
+
+    wider = np.concatenate([PHOTOS, np.zeros((5, 3, 32, 7), np.uint8)], axis=3)
+    whole, cut = (hog(x, cells_per_block=(1, 1), feature_vector=False) for x in (wider, PHOTOS))
+    assert np.array_equal(whole[:, :, :-1], cut[:, :, :-1])
+
+
+def test_the_strongest_channel_counts() -> None:
+    grey = np.zeros((3, 32, 40), np.uint8)
+    grey[1] = PHOTOS[0, 1]
+    assert np.array_equal(hog(grey), hog(grey[1]))
+
+
+def test_over_360_degrees_a_negative_points_the_other_way() -> None:
+    turned, upright = (
+        hog(x, 8, signed=True, feature_vector=False, transform_sqrt=False) for x in (255 - PHOTOS, PHOTOS)
+    )
+    assert np.allclose(turned, np.roll(upright, 4, axis=-1), atol=1e-6)
+    assert not np.allclose(turned, upright, atol=0.1)
+    assert np.allclose(hog(255 - PHOTOS), hog(PHOTOS), atol=1e-6)
+
+
+def test_tensors_are_images_too() -> None:
+    assert np.array_equal(hog(cr.tensor(PHOTOS[0])), hog(PHOTOS[0]))
+
+
+@pytest.mark.parametrize(
+    ("images", "arguments", "kind", "words"),
+    [
+        (
+            np.zeros(5),
+            {},
+            ShapeError,
+            "hog: images must have 3 or 4 axes with channel_axis=-3, got shape (5,)",
+        ),
+        (np.zeros((2, 3, 9, 9, 9)), {}, ShapeError, "got shape (2, 3, 9, 9, 9)"),
+        (np.zeros((2, 3, 32, 32)), {"channel_axis": None}, ShapeError, "must have 2 or 3 axes"),
+        (np.zeros((2, 3, 32, 32)), {"channel_axis": 4}, ShapeError, "with channel_axis=4"),
+        (np.zeros((3, 0, 32)), {}, ShapeError, "hog: images are empty"),
+        (np.zeros((5, 32, 32, 3)), {}, ShapeError, "channel_axis=-1"),
+        (np.zeros((3, 15, 32)), {}, ShapeError, "15 x 32 pixels is smaller than one block (16 x 16)"),
+        (np.zeros((3, 32, 32), complex), {}, DTypeError, "hog: images must be numbers, got complex128"),
+        (["a.jpg"], {}, DTypeError, "hog: images must be numbers"),
+        ([np.zeros((3, 9, 9)), np.zeros((3, 8, 9))], {}, ShapeError, "images must be one array"),
+        (np.full((3, 32, 32), np.inf), {}, DataError, "nan or infinite"),
+        (np.full((3, 32, 32), -1), {"transform_sqrt": True}, DataError, "pixels of 0 or more, got -1"),
+        (
+            PHOTOS,
+            {"orientations": 0},
+            ArgumentError,
+            "orientations must be a whole number, at least 1, got 0",
+        ),
+        (PHOTOS, {"orientations": 4.5}, ArgumentError, "got 4.5"),
+        (PHOTOS, {"pixels_per_cell": 8}, ArgumentError, "pixels_per_cell must be (rows, columns)"),
+        (PHOTOS, {"cells_per_block": (2, 0)}, ArgumentError, "cells_per_block must be (rows, columns)"),
+        (PHOTOS, {"block_norm": "L2-hys"}, ArgumentError, "did you mean 'L2-Hys'?"),
+        (PHOTOS, {"channel_axis": "last"}, ArgumentError, "channel_axis must be a number or None"),
+    ],
+)
+def test_wrong_arguments(images: object, arguments: dict, kind: type[ChainruleError], words: str) -> None:
+    with pytest.raises(kind) as raised:
+        hog(images, **arguments)
+    assert words in str(raised.value)
