@@ -14,4 +14,6 @@ from chainrule.inspect.diagnose import Monitor as Monitor
 from chainrule.inspect.diagnose import diagnose as diagnose
 from chainrule.inspect.gate import Gate as Gate
 from chainrule.inspect.graph import ComputationalGraph as ComputationalGraph
+from chainrule.inspect.intervene import Effect as Effect
+from chainrule.inspect.intervene import intervene as intervene
 from chainrule.inspect.local import Local as Local

@@ -24,6 +24,7 @@ from chainrule.inspect.draw import Drawing, Fold, check_format, save
 from chainrule.inspect.explain import Explanation, explain
 from chainrule.inspect.gate import Gate, Sweep, shown
 from chainrule.inspect.grouping import boxed, hidden, scopes
+from chainrule.inspect.intervene import Edit, Effect, edit
 from chainrule.inspect.page import Page, page
 from chainrule.inspect.recording import Names, recorded
 
@@ -145,6 +146,26 @@ class ComputationalGraph:
     def check(self, **options: Any) -> CheckReport:
         """Compare the rule of every gate with finite differences; see `chainrule.inspect.check`."""
         return check(self, **options)
+
+    def edit(self, name: str | Tensor, value: Edit = None, gradient: Edit = None) -> Effect:
+        """Return what an edit of a gate's value, or of the gradient that comes back to it, would do.
+
+        An edit is a number or array to put in place, or a function of the tensor. The graph stays as
+        it is; `effect.output` is the output with the edit, from which `backward` runs.
+        """
+        return edit(self._gates, self[name], value, gradient)
+
+    def replace(self, name: str | Tensor, value: Any) -> Effect:
+        """Return what the output would be if a gate had this value."""
+        return self.edit(name, value)
+
+    def scale(self, name: str | Tensor, factor: float) -> Effect:
+        """Return what the output would be if a gate's value were multiplied by `factor`."""
+        return self.edit(name, lambda t: t * factor)
+
+    def ablate(self, name: str | Tensor) -> Effect:
+        """Return what the output would be if a gate's value were 0."""
+        return self.edit(name, 0.0)
 
     def explain(self) -> Explanation:
         """Return the cards of all gates as they stand: a table, a page, JSON; see `Gate.explain`."""

@@ -42,7 +42,7 @@ def _histograms(course: Course, iterations: Sequence[int]) -> bytes:
     figure = _figure(3.2 * max(1, min(3, len(series))), 2.6 * -(-len(series) // 3))
     for number, (name, layers) in enumerate(series, 1):
         axes = figure.add_subplot(-(-len(series) // 3), min(3, len(series)), number)
-        points = [np.array(each.quantiles) for each in layers]
+        points = [_filled(np.array(each.quantiles)) for each in layers]
         density, low, high = _density(points)
         extent = (iterations[0], iterations[-1], low, high)
         axes.imshow(density, aspect="auto", origin="lower", cmap="Blues", extent=extent)
@@ -53,12 +53,20 @@ def _histograms(course: Course, iterations: Sequence[int]) -> bytes:
 
 def _density(points: Sequence[Array]) -> tuple[Array, float, float]:
     """Return the histograms of evenly ranked values, one a column, and the range that they cover."""
-    everything = np.concatenate([each for each in points if each.size] or [np.zeros(1)])
+    everything = np.concatenate([*points, np.zeros(0 if any(map(len, points)) else 1)])
     low, high = (float(end) for end in np.quantile(everything, (0.005, 0.995)))
     if high <= low:
         low, high = low - 1.0, high + 1.0
     columns = [np.histogram(np.clip(each, low, high), _BINS, (low, high))[0] for each in points]
-    return np.stack(columns, axis=1), low, high
+    return np.stack([each / max(each.max(), 1) for each in columns], axis=1), low, high
+
+
+def _filled(quantiles: Array) -> Array:
+    """Return many more evenly ranked values between those that were kept."""
+    if not quantiles.size:
+        return quantiles
+    ranks = np.linspace(0, 1, quantiles.size)
+    return np.interp(np.linspace(0, 1, 1000), ranks, quantiles)
 
 
 def _curves(course: Course, iterations: Sequence[int]) -> bytes:
