@@ -68,10 +68,7 @@ def hog(
     ((288,), (32, 32))
     """
     x, single = as_batch("hog", images, channel_axis)
-    if block_norm not in NORMS:
-        raise ArgumentError(f"hog: no block_norm {block_norm!r}", hint=nearest(str(block_norm), NORMS))
-    if transform_sqrt and x.dtype.kind in "if" and x.size and x.min() < 0:
-        raise DataError(f"hog: transform_sqrt needs pixels of 0 or more, got {x.min()}")
+    _check(x, block_norm, transform_sqrt)
     grid = CellGrid.of(x, orientations, pixels_per_cell, signed)
     block = positive_pair("hog", "cells_per_block", cells_per_block)
     grid.check_block(x, block)
@@ -86,6 +83,13 @@ def hog(
         return found[0] if single else found
     pictures = draw_strokes(cells, x.shape[2:], grid.cell, signed)
     return (found[0], pictures[0]) if single else (found, pictures)
+
+
+def _check(x: Array, block_norm: str, transform_sqrt: bool) -> None:
+    if block_norm not in NORMS:
+        raise ArgumentError(f"hog: no block_norm {block_norm!r}", hint=nearest(str(block_norm), NORMS))
+    if transform_sqrt and x.dtype.kind in "if" and x.size and x.min() < 0:
+        raise DataError(f"hog: transform_sqrt needs pixels of 0 or more, got {x.min()}")
 
 
 @dataclass(frozen=True)
