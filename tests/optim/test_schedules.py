@@ -179,11 +179,28 @@ def test_a_cycle_needs_momentum_and_ends() -> None:
     with pytest.raises(ArgumentError, match="no momentum to cycle"):
         lr_scheduler.OneCycleLR(plain, **CYCLE)
     schedule = lr_scheduler.OneCycleLR(plain, max_lr=1.0, total_steps=3, cycle_momentum=False)
-    schedule.step()
-    schedule.step()
-    with pytest.raises(RuntimeError, match="step 4 of a cycle of 3"):
+    for _ in range(3):
         schedule.step()
-    assert schedule.last_epoch == 2
+    with pytest.raises(RuntimeError, match="step 5 of a cycle of 3"):
+        schedule.step()
+    assert schedule.last_epoch == 3
+
+
+@pytest.mark.torch
+def test_a_cycle_ends_as_in_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    ours = our_optimizer()
+    theirs = torch.optim.SGD([torch.nn.Parameter(torch.ones(1)) for _ in ours.param_groups], lr=0.1)
+    options = {"max_lr": 0.5, "total_steps": 7, "cycle_momentum": False}
+    one, two = (
+        lr_scheduler.OneCycleLR(ours, **options),
+        torch.optim.lr_scheduler.OneCycleLR(theirs, **options),
+    )
+    for _ in range(7):
+        one.step()
+        theirs.step()
+        two.step()
+        assert one.get_last_lr()[0] == pytest.approx(two.get_last_lr()[0], rel=1e-9)
 
 
 def test_the_state_of_another_schedule_is_refused() -> None:

@@ -153,9 +153,8 @@ def _schedule(settings: Settings, optimizer: optim.Optimizer, iterations: int) -
         return None
     if settings.schedule == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
-    # One step more than iterations: the schedule moves on after the last one too.
     return lr_scheduler.OneCycleLR(
-        optimizer, max_lr=settings.rate, total_steps=total + 1, cycle_momentum=False
+        optimizer, max_lr=settings.rate, total_steps=max(total, 2), cycle_momentum=False
     )
 
 

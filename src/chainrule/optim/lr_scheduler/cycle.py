@@ -85,7 +85,7 @@ class OneCycleLR(LRScheduler):
 
     def _between(self, points: Sequence[float], epoch: int) -> float:
         """Return the value at `epoch` of a curve through `points`, at the ends of the phases."""
-        if epoch >= self.total_steps:
+        if epoch > self.total_steps:  # as in PyTorch, the call after the last update is allowed
             raise GraphError(
                 f"OneCycleLR: step {epoch + 1} of a cycle of {self.total_steps}",
                 hint="total_steps is the number of iterations of the whole training",
