@@ -3,32 +3,19 @@
 An image is cut into cells; in each, a histogram of the directions of the gradient is weighted by
 its strength; neighbouring cells form overlapping blocks, each normalised by itself. This file
 gathers the steps and checks the arguments; each step is a module: `gradients`, `orientation`,
-`blocks`, `strokes`. Source: Dalal and Triggs, "Histograms of oriented gradients for human
+`cells`, `blocks`, `strokes`. Source: Dalal and Triggs, "Histograms of oriented gradients for human
 detection", CVPR 2005.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from chainrule.errors import ArgumentError, DataError, ShapeError, nearest
+from chainrule.errors import ArgumentError, DataError, nearest
 from chainrule.features.blocks import NORMS, normalized_blocks
-from chainrule.features.gradients import strongest_gradient
-from chainrule.features.images import (
-    Array,
-    as_batch,
-    chunk_length,
-    in_chunks,
-    layout_hint,
-    positive,
-    positive_pair,
-    result_dtype,
-)
-from chainrule.features.orientation import orientation_bins
+from chainrule.features.cells import CellGrid
+from chainrule.features.images import Array, as_batch, chunk_length, in_chunks, positive_pair, result_dtype
 from chainrule.features.strokes import draw_strokes
 
 
@@ -51,15 +38,16 @@ def hog(
     (height, width); other layouts by `channel_axis` (-1: channels last; None: grey images, no such
     axis). In every pixel the channel with the largest gradient counts. `pixels_per_cell` and
     `cells_per_block` are (rows, columns); pixels beyond the last whole cell are left out.
-    `block_norm`: "L1", "L1-sqrt", "L2", "L2-Hys" (cut at 0.2 and normalised again).
-    `transform_sqrt` takes the root of the pixels first. `feature_vector=False` gives
-    (n, block rows, block columns, cell rows, cell columns, orientations). `signed` counts
-    directions over 360 degrees and not 180. With `visualize`, returns also a picture of each
-    image, (n, height, width): strokes along the edges, as bright as the bins are full.
+    `block_norm`: "L1", "L1-sqrt", "L2", "L2-Hys" (cut at 0.2, normalised again). `transform_sqrt`
+    takes the root of the pixels first. `feature_vector=False` gives (n, block rows, block columns,
+    cell rows, cell columns, orientations). `signed` counts directions over 360 degrees and not 180.
+    With `visualize`, returns also a picture of each image, (n, height, width): strokes along the
+    edges, as bright as the bins are full.
 
     One image gives the result without the first axis. Features are float64 for float64 images,
     else float32. Raises ShapeError, ArgumentError, DTypeError, DataError.
 
+    >>> import numpy as np
     >>> images = np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32), np.uint8)
     >>> hog(images).shape
     (5, 324)
@@ -74,11 +62,10 @@ def hog(
     grid.check_block(x, block)
     slots = grid.first_slots(chunk_length(x), *x.shape[2:])
     cells = in_chunks(
-        x, lambda chunk: grid.histograms(chunk, slots, transform_sqrt), grid.shape, result_dtype(x)
+        x, lambda part: grid.histograms(part, slots, transform_sqrt), grid.shape, result_dtype(x)
     )
     found = normalized_blocks(cells, block, block_norm)
-    if feature_vector:
-        found = found.reshape(len(x), math.prod(found.shape[1:]))
+    found = found.reshape(len(x), math.prod(found.shape[1:])) if feature_vector else found
     if not visualize:
         return found[0] if single else found
     pictures = draw_strokes(cells, x.shape[2:], grid.cell, signed)
@@ -90,52 +77,3 @@ def _check(x: Array, block_norm: str, transform_sqrt: bool) -> None:
         raise ArgumentError(f"hog: no block_norm {block_norm!r}", hint=nearest(str(block_norm), NORMS))
     if transform_sqrt and x.dtype.kind in "if" and x.size and x.min() < 0:
         raise DataError(f"hog: transform_sqrt needs pixels of 0 or more, got {x.min()}")
-
-
-@dataclass(frozen=True)
-class CellGrid:
-    """The cells of an image: `shape` (cell rows, cell columns, orientations), and the size of one."""
-
-    shape: tuple[int, int, int]
-    cell: tuple[int, int]
-    signed: bool
-
-    @staticmethod
-    def of(x: Array, orientations: int, pixels_per_cell: tuple[int, int], signed: bool) -> CellGrid:
-        """Return the grid of whole cells that images (n, channels, height, width) have."""
-        bins = positive("hog", "orientations", orientations)
-        cell = positive_pair("hog", "pixels_per_cell", pixels_per_cell)
-        return CellGrid((x.shape[2] // cell[0], x.shape[3] // cell[1], bins), cell, bool(signed))
-
-    def check_block(self, x: Array, block: tuple[int, int]) -> None:
-        """Raise ShapeError unless a block fits into the image."""
-        if block[0] > self.shape[0] or block[1] > self.shape[1]:
-            least = (block[0] * self.cell[0], block[1] * self.cell[1])
-            raise ShapeError(
-                f"hog: an image of {x.shape[2]} x {x.shape[3]} pixels is smaller than one block"
-                f" ({least[0]} x {least[1]})",
-                got=f"pixels_per_cell={self.cell}, cells_per_block={block}; read as {x.shape[1]} channels",
-                hint=layout_hint(x) or "fewer pixels_per_cell or cells_per_block",
-            )
-
-    def histograms(self, chunk: Array, slots: Array, transform_sqrt: bool) -> Array:
-        """Return the mean strength of the gradient by cell and direction, (n, *shape)."""
-        rows, columns, bins = self.shape
-        right, down, strength = strongest_gradient(chunk, transform_sqrt)
-        place = slots[: len(chunk)] + orientation_bins(right, down, bins, self.signed)
-        size = len(chunk), rows * columns + 1, bins + 1
-        sums = np.bincount(place.reshape(-1), strength.reshape(-1), math.prod(size))
-        sums = sums.reshape(size)[:, :-1, :-1]
-        return sums.reshape(len(chunk), *self.shape) / (self.cell[0] * self.cell[1])
-
-    def first_slots(self, count: int, height: int, width: int) -> Array:
-        """Return for each pixel of `count` images where bin 0 of its cell is counted.
-
-        There is one bin more for gradients without one, and one cell more for pixels outside.
-        """
-        rows, columns, bins = self.shape
-        row, column = np.arange(height) // self.cell[0], np.arange(width) // self.cell[1]
-        cell = row[:, None] * columns + column
-        cell[(row >= rows)[:, None] | (column >= columns)] = rows * columns
-        image = np.arange(count) * (rows * columns + 1)
-        return (image[:, None, None] + cell) * (bins + 1)
