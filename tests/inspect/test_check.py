@@ -361,3 +361,30 @@ def test_detached_stale_and_scattered_faults_are_named(monkeypatch: pytest.Monke
     report = check_function(lambda: cr.square(big).sum(), {"big": big}, limit=4)
     assert not report.ok and "too few numbers" in names(report), report
     assert report.gates.findings[0].index == (31, 17)
+
+
+def command(*words: str) -> Any:
+    app = pytest.importorskip("chainrule.cli.app").app
+    return pytest.importorskip("typer.testing").CliRunner().invoke(app, ["check", *words])
+
+
+def test_command_line_on_an_expression(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("1/(1+exp(-(w*x+b)))", "w=2", "x=[-1, 3]", "b=0.5")
+    assert command(*words).exit_code == 0
+    op: Any = REGISTRY["exp"]
+    right = op.vjp
+    monkeypatch.setattr(op, "vjp", lambda g, node, needs: [-each for each in right(g, node, needs)])
+    result = command(*words, "--json")
+    assert result.exit_code == 1
+    (found,) = json.loads(result.output)["findings"]
+    assert (found["op"], found["input"], found["kind"]) == ("exp", "x", "wrong")
+
+
+def test_command_line_on_a_run(tmp_path: Any) -> None:
+    run, app = str(tmp_path / "run"), pytest.importorskip("chainrule.cli.app").app
+    train = ["train", "digits", "--epochs", "1", "--dropout", "0.5", "--hidden", "16", "--out", run]
+    assert pytest.importorskip("typer.testing").CliRunner().invoke(app, train).exit_code == 0
+    still = command(run)
+    assert still.exit_code == 0 and "the gradients are right" in still.output and "cause" not in still.output
+    moving = command(run, "--training")
+    assert moving.exit_code == 0 and "cause    randomness" in moving.output

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli import evaluate, explain, features, info, predict, train
+from chainrule.cli import check, evaluate, explain, features, info, predict, train
 
 app = typer.Typer(
     name="chainrule",
@@ -22,6 +22,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("info")(info.info)
 app.command("features")(features.features)
+app.command("check", context_settings={"ignore_unknown_options": True})(check.check)
 app.command("explain", context_settings={"ignore_unknown_options": True})(explain.explain)  # -(x)
 
 
