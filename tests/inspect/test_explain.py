@@ -147,7 +147,11 @@ def test_every_op_has_a_card_that_holds(name: str) -> None:
         check_cards(graph)
         graph.backward(cr.random.Stream(5).normal(output.shape, dtype=output.dtype))
         worked = check_cards(graph)
-        assert worked or not output.size or name not in ("tanh", "multiply", "sum", "matrix_product")
+        assert (
+            worked
+            or not all(np.size(each.data) for each in arrays)
+            or name not in ("tanh", "multiply", "sum", "matrix_product")
+        )
         check_cards(graph.group())
 
 

@@ -25,40 +25,45 @@ from chainrule.train.assembly import loss_function
 from chainrule.train.inference import evaluating
 from chainrule.train.predictor import Predictor
 
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="EXPRESSION|RUN",
+        help='As in "1/(1+exp(-(w*x+b)))", or the folder of a run.',
+        show_default=False,
+    ),
+]
+Given = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME=VALUE...|SAMPLE]",
+        help="Values such as w=2 or w=[[1,2],[3,4]]; of a run, a file with a sample.",
+        show_default=False,
+    ),
+]
+GateName = Annotated[
+    str | None, typer.Option("--gate", help="Show the whole card of this gate.", show_default=False)
+]
+Digits = Annotated[
+    int | None, typer.Option("--digits", help="Digits after the point (the lecture writes 2).", min=0, max=17)
+]
+Step = Annotated[bool, typer.Option("--step", help="Walk forward and backward, one gate at a time.")]
+Label = Annotated[
+    str | None,
+    typer.Option("--label", help="Explain a run's loss for this class (or target).", show_default=False),
+]
+Row = Annotated[int, typer.Option("--row", help="Which sample of a table or archive.", min=0)]
+
 
 def explain(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="EXPRESSION|RUN",
-            help='As in "1/(1+exp(-(w*x+b)))", or the folder of a run.',
-            show_default=False,
-        ),
-    ],
-    given: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME=VALUE...|SAMPLE]",
-            help="Values such as w=2 or w=[[1,2],[3,4]]; of a run, a file with a sample.",
-            show_default=False,
-        ),
-    ] = None,
+    what: What,
+    given: Given = None,
     *,
-    gate: Annotated[
-        str | None, typer.Option("--gate", help="Show the whole card of this gate.", show_default=False)
-    ] = None,
-    digits: Annotated[
-        int | None,
-        typer.Option("--digits", help="Digits after the point (the lecture writes 2).", min=0, max=17),
-    ] = None,
-    step: Annotated[
-        bool, typer.Option("--step", help="Walk forward and backward, one gate at a time.")
-    ] = False,
-    label: Annotated[
-        str | None,
-        typer.Option("--label", help="Explain a run's loss for this class (or target).", show_default=False),
-    ] = None,
-    row: Annotated[int, typer.Option("--row", help="Which sample of a table or archive.", min=0)] = 0,
+    gate: GateName = None,
+    digits: Digits = None,
+    step: Step = False,
+    label: Label = None,
+    row: Row = 0,
     model: o.Model = None,
     json: o.Json = False,
 ) -> None:

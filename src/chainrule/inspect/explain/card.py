@@ -5,20 +5,16 @@ Text for a terminal, a page for a notebook, plain data for JSON.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
-from chainrule.core.registry import named
 from chainrule.core.spec import Array
-from chainrule.core.tensor import Tensor
 from chainrule.inspect.explain import page, record, text
 from chainrule.inspect.explain.facts import Branch, Edge, Facts
 from chainrule.inspect.explain.formulas.use import Use
+from chainrule.inspect.explain.residual import measured
 from chainrule.inspect.explain.style import Style
 from chainrule.inspect.explain.subject import Subject
-from chainrule.inspect.local import Local
 
 _WRITTEN = 6  # numbers of a constant
 
@@ -47,7 +43,7 @@ def card_of(gate: Subject, users: Sequence[tuple[Subject, int]] | None = None) -
     """Return the card of a gate as it stands; `users` are the edges that leave it, its own if None."""
     leaving = gate.users if users is None else users
     upstream = gate.upstream
-    edges = tuple(_edge(gate, i, upstream) for i in range(len(gate.inputs)))
+    edges = tuple(_edges(gate, upstream))
     branches = [Branch(user.name, _argument(user, i), user.downstream(i)) for user, i in leaving]
     return Card(
         gate.name,
@@ -62,28 +58,15 @@ def card_of(gate: Subject, users: Sequence[tuple[Subject, int]] | None = None) -
     )
 
 
-def _edge(gate: Subject, i: int, upstream: Array | None) -> Edge:
-    source, local = gate.inputs[i], gate.local(i)
-    downstream = gate.downstream(i) if source.tracked else None
-    residual = None
-    if upstream is not None and downstream is not None and local is not None:
-        residual = _difference(_product(upstream, local, downstream.shape), downstream)
-    return Edge(_argument(gate, i), _name(source), source.tracked, _kept(source), local, downstream, residual)
-
-
-def _product(upstream: Array, local: Array | Local, shape: tuple[int, ...]) -> Array:
-    if isinstance(local, Local):
-        return upstream @ local
-    with np.errstate(all="ignore"):
-        return named("sum_to")(Tensor(upstream * local), shape=shape).data
-
-
-def _difference(one: Array, two: Array) -> float:
-    """Return the largest difference; the same infinity, and NaN in both, is none."""
-    with np.errstate(all="ignore"):
-        apart = np.abs(one - two)
-    same = (one == two) | (np.isnan(one) & np.isnan(two))
-    return float(np.where(same, 0, apart).max(initial=0))
+def _edges(gate: Subject, upstream: Array | None) -> Iterator[Edge]:
+    count = range(len(gate.inputs))
+    locals_ = [gate.local(i) for i in count]
+    sent = [gate.downstream(i) if gate.inputs[i].tracked else None for i in count]
+    residuals = measured(gate, upstream, locals_, sent)
+    for i, (local, downstream, residual) in enumerate(zip(locals_, sent, residuals, strict=True)):
+        source = gate.inputs[i]
+        argument, name, value = _argument(gate, i), _name(source), _kept(source)
+        yield Edge(argument, name, source.tracked, value, local, downstream, residual)
 
 
 def _kept(gate: Subject) -> Array:

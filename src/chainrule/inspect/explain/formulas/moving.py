@@ -36,7 +36,7 @@ class Folding(Formula):
         items = [style.number(each) for each in (numbers if numbers.size <= _ITEMS else numbers[:4])]
         sign = _SIGNS.get(op.monoid)
         folded = total(items, numbers.size, sign or ", ")
-        folded = folded if sign else f"{op.name}({folded})"
+        folded = (folded or "nothing") if sign else f"{op.name}({folded})"
         return f"{self.of(place)}{folded} = {style.number(use.value[place])}"
 
     def slope(self, i: int) -> str:
