@@ -1,8 +1,8 @@
 """What comes several times in a row is one part: the three equal blocks of a stage, a loop's steps.
 
 Two stretches are equal if they do the same ops with the same settings on the same shapes, wired in
-the same way; and each must feed on the one before. Long lists without any structure are cut into
-stretches, so that a drawing has something to close there too.
+the same way; each must hang together and feed on the one before. Long lists without any structure
+are cut into stretches, so that a drawing has something to close there too.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def _runs(children: Sequence[Part | Gate], signs: Sequence[int], order: dict[Gat
     while i < len(children):
         period, times = _best(signs, sizes, i)
         block = [children[i + k * period : i + (k + 1) * period] for k in range(times)]
-        if times > 1 and all(_feeds(a, b, order) for a, b in pairwise(block)):
+        feeding = all(_feeds(a, b, order) for a, b in pairwise(block))
+        if times > 1 and feeding and _hangs_together(block[0]):
             found.append(_repeat(block))
             i += period * times
         else:
@@ -80,6 +81,18 @@ def _best(signs: Sequence[int], sizes: Sequence[int], start: int) -> tuple[int, 
         if times > 1 and times * period > covered and sum(sizes[start:whole]) >= _FEWEST:
             best, covered = (period, times), times * period
     return best
+
+
+def _hangs_together(children: Sequence[Part | Gate]) -> bool:
+    """Say whether the children are joined by edges, whichever way these run."""
+    place = {gate: i for i, child in enumerate(children) for gate in _gates(child)}
+    group = list(range(len(children)))
+    for gate, i in place.items():
+        for source in gate.sources:
+            if source in place and group[place[source]] != group[i]:
+                old = group[place[source]]
+                group = [group[i] if each == old else each for each in group]
+    return len(set(group)) == 1
 
 
 def _feeds(before: Sequence[Part | Gate], after: Sequence[Part | Gate], order: dict[Gate, int]) -> bool:
