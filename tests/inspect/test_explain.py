@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.core.families import Elementwise, composite
 from chainrule.core.op import Op
 from chainrule.core.registry import REGISTRY
@@ -106,6 +107,19 @@ def test_what_is_not_computed_is_never_a_number() -> None:
     assert graph["multiply"].explain().upstream is None
 
 
+@pytest.mark.parametrize("expression", ["x * y", "x @ y", "sum(x * y)", "max(x, y)", "softmax(x @ y)"])
+def test_the_residual_is_measured(expression: str) -> None:
+    graph = graph_of(expression, x=[[1.0, 2.0], [3.0, 4.0]], y=[[0.5, -1.0], [2.0, 1.0]])
+    graph.backward(np.ones(graph.output.shape))
+    assert graph.explain().residual == pytest.approx(0, abs=1e-12)
+    for gate in graph:
+        sent = gate.sent()
+        if gate.inputs and sent:
+            gate._sent = (sent[0] + 0.25, *sent[1:])
+            assert gate.explain().residual == pytest.approx(0.25)
+            gate._sent = sent
+
+
 def test_half_a_sweep_shows_half() -> None:
     graph = graph_of("x * 3 + x * y", x=5.0, y=2.0)
     gates = graph.nodes_topologically_sorted()
@@ -180,6 +194,14 @@ def test_boxes_of_other_ops_list_their_steps() -> None:
     assert card.family == "box"
     assert "; " in card.formula.symbols and card.formula.symbols.endswith("sqrt(divide_2)")
     assert card.residual is not None and card.residual < 1e-6
+
+
+def test_a_module_called_0_is_no_number() -> None:
+    model = nn.Sequential(nn.Tanh(), nn.ReLU())
+    graph = ComputationalGraph(model(cr.tensor([0.5], requires_grad=True, name="x"))).group(kind="module")
+    cards = graph.explain()
+    assert cards["1"].formula.symbols == "'1' = maximum('0', 0)"
+    assert cards["1"].edges[0].source == "0"
 
 
 def test_large_locals_are_operators_and_one_number_is_worked_out() -> None:

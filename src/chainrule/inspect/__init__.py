@@ -12,6 +12,8 @@ from chainrule.inspect.checking.report import FunctionReport as FunctionReport
 from chainrule.inspect.diagnose import Diagnosis as Diagnosis
 from chainrule.inspect.diagnose import Monitor as Monitor
 from chainrule.inspect.diagnose import diagnose as diagnose
+from chainrule.inspect.explain import Card as Card
+from chainrule.inspect.explain import Explanation as Explanation
 from chainrule.inspect.gate import Gate as Gate
 from chainrule.inspect.graph import ComputationalGraph as ComputationalGraph
 from chainrule.inspect.intervene import Effect as Effect

@@ -75,9 +75,15 @@ def _kept(gate: Subject) -> Array:
 
 
 def _name(gate: Subject) -> str:
-    """Return a gate's name as a formula uses it: small constants are written out."""
+    """Return what a gate is called; small constants are their numbers."""
     small = gate.op == "constant" and gate.value.size <= _WRITTEN
     return Style().array(gate.value) if small else gate.name
+
+
+def _written(gate: Subject) -> str:
+    """Return a gate's name for a formula, where the module '0' must not look like the number 0."""
+    number = gate.op != "constant" and gate.name.replace(".", "").isdigit()
+    return f"'{gate.name}'" if number else _name(gate)
 
 
 def _argument(gate: Subject, i: int) -> str:
@@ -93,9 +99,9 @@ def _use(gate: Subject, arrays: tuple[Array, ...]) -> Use:
         None if gate.inside else gate.tensor.op,
         {} if gate.inside else gate.tensor.params,
         tuple(_argument(gate, i) for i in range(len(gate.inputs))),
-        tuple(_name(source) for source in gate.inputs),
+        tuple(_written(source) for source in gate.inputs),
         arrays,
-        gate.name,
+        _written(gate),
         gate.value,
         tuple(_use(each, tuple(source.value for source in each.inputs)) for each in gate.inside),
     )
