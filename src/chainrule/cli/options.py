@@ -165,6 +165,10 @@ SaveEvery = Annotated[
         "--save-every", help="Seconds between saves within an epoch.", rich_help_panel=_RUN, min=0.0
     ),
 ]
+Eager = Annotated[
+    bool,
+    typer.Option("--eager", help="Do not compile the training step.", rich_help_panel=_RUN),
+]
 Diagnose = Annotated[
     bool,
     typer.Option("--diagnose", help="Watch for dead units, a wrong rate, ...; see the report."),

@@ -61,6 +61,7 @@ def train(
     overwrite: o.Overwrite = False,
     save_every: o.SaveEvery = 60.0,
     diagnose: o.Diagnose = False,
+    eager: o.Eager = False,
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
@@ -70,6 +71,7 @@ def train(
     """
     console = Console(quiet=quiet or json, soft_wrap=True, highlight=False)
     experiment = _prepared(context.params, console)
+    experiment.trainer.compile = not eager
     if diagnose:
         experiment.trainer.monitor = Monitor(every=_MEASURED_EVERY)
     outcome = _trained(experiment, console, quiet=quiet or json)

@@ -244,11 +244,11 @@ def _flattened(tree: Any) -> tuple[list[Any], Any]:
     """Return the leaves of nested tuples, lists and dicts, and a layout that can be compared."""
     if isinstance(tree, (tuple, list)):
         parts = [_flattened(each) for each in cast("Sequence[Any]", tree)]
-        kind = "tuple" if isinstance(tree, tuple) else "list"
+        kind: Any = tree.__class__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return [leaf for leaves, _ in parts for leaf in leaves], (kind, tuple(layout for _, layout in parts))
     if isinstance(tree, dict):
         named = {key: _flattened(each) for key, each in cast("dict[str, Any]", tree).items()}
-        layout = ("dict", tuple((key, each) for key, (_, each) in named.items()))
+        layout = (dict, tuple((key, each) for key, (_, each) in named.items()))
         return [leaf for leaves, _ in named.values() for leaf in leaves], layout
     return [tree], None
 
@@ -261,9 +261,9 @@ def _rebuilt(leaves: Sequence[Any], layout: Any) -> Any:
         if layout is None:
             return next(remaining)
         kind, parts = layout
-        if kind == "dict":
+        if kind is dict:
             return {key: build(part) for key, part in parts}
         made = [build(part) for part in parts]
-        return tuple(made) if kind == "tuple" else made
+        return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are
 
     return build(layout)

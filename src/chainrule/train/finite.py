@@ -14,6 +14,11 @@ _HINT = "a smaller rate, normalised inputs, or a loss that takes scores instead 
 _DATA_HINT = "look for missing or huge values in the data"
 
 
+def finite(loss: Tensor, model: Module) -> bool:
+    """Tell whether the loss and the gradients of all parameters are finite."""
+    return is_finite(loss) and all(is_finite(each.grad) for each in model.parameters())
+
+
 def check_finite(loss: Tensor, model: Module, when: str = "") -> None:
     """Raise NonFiniteError unless the loss and the gradients of all parameters are finite.
 

@@ -1,7 +1,7 @@
 """One training step: the plain function around which everything else in this package is built.
 
-Forward, loss, penalty, backward, update, in ops on tensors only and with no decision that depends on
-a value: the shape of code that can be traced and compiled.
+Forward, loss, penalty, backward, in ops on tensors only and with no decision that depends on a value:
+the shape of code that can be traced and compiled.
 """
 
 from __future__ import annotations
@@ -25,26 +25,16 @@ class Step(NamedTuple):
     scores: Tensor
 
 
-def training_step(
-    model: Module,
-    loss: Loss,
-    optimizer: Optimizer,
-    x: Tensor,
-    y: Tensor,
-    *,
-    penalty: Penalty | None = None,
-    check: Callable[[Tensor], None] | None = None,
+def gradients(
+    model: Module, loss: Loss, optimizer: Optimizer, x: Tensor, y: Tensor, *, penalty: Penalty | None
 ) -> Step:
-    """Improve the parameters of `model` by one batch and return what was computed.
+    """Leave the gradients of one batch in the parameters of `model`, and return what was computed.
 
-    `check` sees the loss when all gradients are known and nothing is changed yet.
+    With `optimizer.step()` after it, this is a training step; between the two, gradients can be checked.
     """
     optimizer.zero_grad()
     scores = model(x)
     data_loss = loss(scores, y)
     total = data_loss if penalty is None else data_loss + penalty(model)
     total.backward()
-    if check is not None:
-        check(total)
-    optimizer.step()
     return Step(total, data_loss, scores)
