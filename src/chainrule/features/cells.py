@@ -32,8 +32,8 @@ class CellGrid:
         cell = positive_pair("hog", "pixels_per_cell", pixels_per_cell)
         return CellGrid((x.shape[2] // cell[0], x.shape[3] // cell[1], bins), cell, bool(signed))
 
-    def check_block(self, x: Array, block: tuple[int, int]) -> None:
-        """Raise ShapeError unless a block fits into the image."""
+    def holding(self, block: tuple[int, int], x: Array) -> CellGrid:
+        """Return the grid itself; raises ShapeError unless a block fits into it."""
         if block[0] > self.shape[0] or block[1] > self.shape[1]:
             least = (block[0] * self.cell[0], block[1] * self.cell[1])
             raise ShapeError(
@@ -42,6 +42,7 @@ class CellGrid:
                 got=f"pixels_per_cell={self.cell}, cells_per_block={block}; read as {x.shape[1]} channels",
                 hint=layout_hint(x) or "fewer pixels_per_cell or cells_per_block",
             )
+        return self
 
     def histograms(self, chunk: Array, slots: Array, transform_sqrt: bool) -> Array:
         """Return the mean strength of the gradient by cell and direction, (n, *shape)."""

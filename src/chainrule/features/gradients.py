@@ -43,28 +43,33 @@ def strongest_gradient(chunk: Array, transform_sqrt: bool = False) -> Gradient:
     they are not finite.
     """
     dtype = working_dtype(chunk)
-    if transform_sqrt:
-        dtype = np.float32 if dtype is np.float32 else np.float64
-    planes = np.ascontiguousarray(chunk.swapaxes(0, 1), dtype)
-    if transform_sqrt:
-        planes = np.sqrt(planes)
+    if transform_sqrt and dtype is np.int16:
+        dtype = np.float64
     with np.errstate(over="ignore", invalid="ignore"):
-        right, down = _differences(planes, 1, -1), _differences(planes, planes.shape[-1], -2)
-        found, close = _strongest(right, down, _squares(right, down))
-    if found.right.dtype != np.int16 and not np.isfinite(found.strength).all():
+        channels = [_gradient(chunk[:, channel], dtype, transform_sqrt) for channel in range(chunk.shape[1])]
+        found, close = _strongest(channels)
+    if dtype is not np.int16 and not np.isfinite(found.strength).all():
         raise DataError("hog: images hold nan or infinite values, or values too large to square")
     if len(close):
-        ours, theirs = right.reshape(len(right), -1)[:, close], down.reshape(len(down), -1)[:, close]
-        first = np.hypot(ours, theirs, dtype=_hypot_dtype(right)).argmax(axis=0)
-        found.right.reshape(-1)[close] = np.take_along_axis(ours, first[None], axis=0)[0]
-        found.down.reshape(-1)[close] = np.take_along_axis(theirs, first[None], axis=0)[0]
+        right, down = (np.stack([each[part].reshape(-1)[close] for each in channels]) for part in (0, 1))
+        kind = np.float64 if dtype is np.int16 else dtype
+        first = np.hypot(right, down, dtype=kind).argmax(axis=0)[None]
+        found.right.reshape(-1)[close] = np.take_along_axis(right, first, axis=0)[0]
+        found.down.reshape(-1)[close] = np.take_along_axis(down, first, axis=0)[0]
     return found
 
 
-def _differences(planes: Array, step: int, axis: int) -> Array:
+def _gradient(pixels: Array, dtype: Any, transform_sqrt: bool) -> tuple[Array, Array]:
+    """Return the rightward and downward differences of one channel (n, height, width)."""
+    plane = np.ascontiguousarray(pixels, dtype)
+    plane = np.sqrt(plane) if transform_sqrt else plane
+    return _differences(plane, 1, -1), _differences(plane, plane.shape[-1], -2)
+
+
+def _differences(plane: Array, step: int, axis: int) -> Array:
     """Return next minus previous along an axis whose neighbours lie `step` apart, 0 at both ends."""
-    found, flat = np.empty_like(planes), planes.reshape(len(planes), -1)
-    np.subtract(flat[:, 2 * step :], flat[:, : -2 * step], out=found.reshape(len(planes), -1)[:, step:-step])
+    found, flat = np.empty_like(plane), plane.reshape(-1)
+    np.subtract(flat[2 * step :], flat[: -2 * step], out=found.reshape(-1)[step:-step])
     ends = np.moveaxis(found, axis, 0)
     ends[0] = ends[-1] = 0
     return found
@@ -79,23 +84,24 @@ def _squares(right: Array, down: Array) -> Array:
     return squares
 
 
-def _strongest(right: Array, down: Array, squares: Array) -> tuple[Gradient, Array]:
+def _strongest(channels: list[tuple[Array, Array]]) -> tuple[Gradient, Array]:
     """Return the gradient of the channel with the largest square, and where two are about as large."""
-    bits = _BITS[right.dtype.itemsize]
-    top, best = squares[0], [right[0].view(bits), down[0].view(bits)]
-    close = np.zeros(top.shape, bool)
-    for channel in range(1, len(squares)):
-        mask = (squares[channel] > top).view(np.int8).astype(bits)
+    (right, down), dtype = channels[0], channels[0][0].dtype
+    bits = _BITS[dtype.itemsize]
+    top = _squares(right, down)
+    best, close = [right.view(bits), down.view(bits)], np.zeros(top.shape, bool)
+    for channel in channels[1:]:
+        square = _squares(*channel)
+        mask = (square > top).view(np.int8).astype(bits)
         np.negative(mask, out=mask)
-        close |= _about_equal(squares[channel], top, right.dtype)
+        close |= _about_equal(square, top, dtype)
         # Selection by bits costs no branches.
-        best = [
-            _selected(mask, planes[channel].view(bits), old)
-            for planes, old in ((right, best[0]), (down, best[1]))
-        ]
-        top = np.maximum(top, squares[channel])
-    close &= top >= _FIRST_UNCERTAIN if right.dtype == np.int16 else top > 0
-    return Gradient(best[0].view(right.dtype), best[1].view(right.dtype), np.sqrt(top)), np.flatnonzero(close)
+        best = [_selected(mask, new.view(bits), old) for new, old in zip(channel, best, strict=True)]
+        top = np.maximum(top, square, out=square)
+    if len(channels) > 1:
+        close &= top >= _FIRST_UNCERTAIN if dtype == np.int16 else top > 0
+    right, down = (part.view(dtype) for part in best)
+    return Gradient(right, down, np.sqrt(top, out=top)), np.flatnonzero(close)
 
 
 def _selected(mask: Array, new: Array, old: Array) -> Array:
@@ -111,7 +117,3 @@ def _about_equal(square: Array, top: Array, dtype: Any) -> Array:
         return square == top
     gap = square - top
     return np.abs(gap, out=gap) <= (8 * np.finfo(top.dtype).eps) * top
-
-
-def _hypot_dtype(right: Array) -> Any:
-    return np.float64 if right.dtype == np.int16 else right.dtype

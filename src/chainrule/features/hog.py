@@ -44,32 +44,32 @@ def hog(
     With `visualize`, returns also a picture of each image, (n, height, width): strokes along the
     edges, as bright as the bins are full.
 
-    One image gives the result without the first axis. Features are float64 for float64 images,
-    else float32. Raises ShapeError, ArgumentError, DTypeError, DataError.
+    One image gives the result without the first axis; float64 images give float64, others float32.
+    Raises ShapeError, ArgumentError, DTypeError, DataError.
 
     >>> import numpy as np
     >>> images = np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32), np.uint8)
     >>> hog(images).shape
     (5, 324)
-    >>> features, picture = hog(images[0], orientations=8, visualize=True)
-    >>> features.shape, picture.shape
-    ((288,), (32, 32))
+    >>> hog(images[0], orientations=8, visualize=True)[1].shape
+    (32, 32)
     """
     x, single = as_batch("hog", images, channel_axis)
     _check(x, block_norm, transform_sqrt)
-    grid = CellGrid.of(x, orientations, pixels_per_cell, signed)
     block = positive_pair("hog", "cells_per_block", cells_per_block)
-    grid.check_block(x, block)
+    grid = CellGrid.of(x, orientations, pixels_per_cell, signed).holding(block, x)
     slots = grid.first_slots(chunk_length(x), *x.shape[2:])
     cells = in_chunks(
         x, lambda part: grid.histograms(part, slots, transform_sqrt), grid.shape, result_dtype(x)
     )
     found = normalized_blocks(cells, block, block_norm)
-    found = found.reshape(len(x), math.prod(found.shape[1:])) if feature_vector else found
+    if feature_vector:
+        found = found.reshape(len(x), math.prod(found.shape[1:]))
+    found = found[0] if single else found
     if not visualize:
-        return found[0] if single else found
+        return found
     pictures = draw_strokes(cells, x.shape[2:], grid.cell, signed)
-    return (found[0], pictures[0]) if single else (found, pictures)
+    return found, pictures[0] if single else pictures
 
 
 def _check(x: Array, block_norm: str, transform_sqrt: bool) -> None:
