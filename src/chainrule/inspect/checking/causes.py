@@ -60,8 +60,8 @@ def causes(case: Case) -> list[Cause]:
     tests = [_regulariser]
     if case.plain.wrong or case.careful.wrong or case.careful.kinks or case.careful.scattered:
         tests += [
-            _randomness, _state, _precision, _inside_float32, _step, _scale, _kinks, _few_points,
-            _few_numbers, _not_burnt_in, _detached,
+            _detached, _few_numbers, _randomness, _state, _precision, _inside_float32, _step, _scale,
+            _kinks, _few_points, _not_burnt_in,
         ]  # fmt: skip
     return [found for test in tests for found in test(case)]
 

@@ -69,7 +69,10 @@ def symptoms(course: Course, limits: Limits) -> list[Symptom]:
     if fault:
         return [*fault, *(each for each in rate if each.kind == "rate too high")]
     rules = (_no_gradient, _dead, _saturated, _depth, _growth, _shift)
-    return [*rate, *(found for rule in rules for found in rule(course, limits))]
+    found = [*rate, *(each for rule in rules for each in rule(course, limits))]
+    # Behind a layer that is dead as a whole nothing arrives: that is no matter of depth.
+    blocked = any(each.kind == "dead units" and each.number == 1.0 for each in found)
+    return [each for each in found if not (blocked and each.kind == "vanishing gradient")]
 
 
 def _not_finite(course: Course) -> Iterator[Symptom]:
