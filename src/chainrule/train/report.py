@@ -87,6 +87,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         value = ", ".join(str(each) for each in value)
     if isinstance(value, float):
-        return f'<td class="number">{value:.6g}</td>'
+        return f'<td class="number">{value:.4f}</td>'
     kind = ' class="number"' if isinstance(value, int) else ""
     return f"<td{kind}>{escape(str(value))}</td>"
