@@ -87,6 +87,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         value = ", ".join(str(each) for each in value)
     if isinstance(value, float):
-        return f'<td class="number">{value:.4f}</td>'
+        shown = f"{value:.4f}" if abs(value) >= 0.01 else f"{value:.4g}"
+        return f'<td class="number">{shown}</td>'
     kind = ' class="number"' if isinstance(value, int) else ""
     return f"<td{kind}>{escape(str(value))}</td>"
