@@ -10,6 +10,7 @@ detection", CVPR 2005.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from chainrule.errors import ArgumentError, DataError, nearest
@@ -59,9 +60,8 @@ def hog(
     block = positive_pair("hog", "cells_per_block", cells_per_block)
     grid = CellGrid.of(x, orientations, pixels_per_cell, signed).holding(block, x)
     slots = grid.first_slots(chunk_length(x), *x.shape[2:])
-    cells = in_chunks(
-        x, lambda part: grid.histograms(part, slots, transform_sqrt), grid.shape, result_dtype(x)
-    )
+    histograms = partial(grid.histograms, slots=slots, transform_sqrt=transform_sqrt)
+    cells = in_chunks(x, histograms, grid.shape, result_dtype(x))
     found = normalized_blocks(cells, block, block_norm)
     if feature_vector:
         found = found.reshape(len(x), math.prod(found.shape[1:]))
