@@ -61,6 +61,16 @@ def test_matrices_and_minus_signs(explain) -> None:
     assert status == 0 and "to x: -1 x 0 = 0" in out and "to y: -1 x 1 = -1" in out
 
 
+@pytest.mark.parametrize(
+    "arguments", [("x / 0", "x=1"), ("log(x)", "x=0"), ("0 * x", "x=1e999"), ("sum(x)", "x=[]")]
+)
+def test_what_has_no_finite_answer_is_shown(explain, arguments: tuple[str, ...]) -> None:
+    for form in ((), ("--json",), ("--step",)):
+        status, out, err = explain(*arguments, *form)
+        assert status == 0 and out and not err
+    json.loads(explain(*arguments, "--json")[1], parse_constant=pytest.fail)
+
+
 def test_a_walk_shows_only_what_is_known(explain) -> None:
     _, out, _ = explain(*FIRST, "--step", keys="\n\nb\nq\n")
     heads = [line.split("   ")[0] for line in out.splitlines() if line.startswith(("forward", "backward"))]

@@ -52,7 +52,10 @@ def worked_out(filled: str) -> bool:
     simple = worked and words <= READ and not re.search(r"\.\.\.|[|;%<=>]|//|\w\[|inf|nan", worked)
     if simple:
         found = Expression(worked.replace(" x ", " * ")).compute({}).data
-        np.testing.assert_allclose(found, np.array(json.loads(value)), rtol=1e-5, atol=1e-9, err_msg=filled)
+        wanted = np.array(json.loads(value))  # a partial may be the same along axes
+        np.testing.assert_allclose(
+            np.broadcast_to(found, wanted.shape), wanted, rtol=1e-5, atol=1e-9, err_msg=filled
+        )
     return bool(simple)
 
 

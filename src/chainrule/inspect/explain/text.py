@@ -126,7 +126,7 @@ def _notes(card: Facts, style: Style) -> Iterator[str]:
     yield card.formula.symbols + (f" = {numbers}" if numbers and card.value.ndim == 0 else "")
     yield from _sum(card, style)
     for edge in card.edges:
-        if edge.tracked and edge.downstream is not None:
+        if edge.tracked and edge.downstream is not None and edge.downstream.size:
             yield f"to {edge.source}: {product(card, edge, style)}"
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from chainrule.inspect.explain import text
 from chainrule.inspect.explain.card import Card, card_of
 from chainrule.inspect.explain.style import Style
@@ -39,7 +41,8 @@ def walk(gates: Sequence[Subject], gradient: Any = None) -> Iterator[Step]:
         if leaf.is_leaf:
             leaf.forward()
     for number, gate in enumerate(computed, 1):
-        gate.forward()
+        with np.errstate(all="ignore"):  # what is not finite is on the card
+            gate.forward()
         yield Step("forward", number, len(computed), card_of(gate))
     for number, gate in enumerate(flowing, 1):
         gate.backward(gradient if gate is computed[-1] else None)

@@ -54,7 +54,7 @@ class Expression:
 
     def _value(self, node: Node, found: Mapping[Node, Any]) -> Any:
         if node.what == "number":
-            return node.value
+            return np.array(node.value, np.float64)  # an array, so that a division by 0 is no exception
         if node.what == "list":
             return matrix(self.text, node)
         try:
@@ -66,11 +66,9 @@ class Expression:
 
 
 def _called(function: Callable[..., Any], args: list[Any], settings: dict[str, Any]) -> Any:
-    """Return the result; that of constants alone is a constant again, in double precision."""
-    if any(isinstance(each, Tensor) for each in args):
-        return function(*args, **settings)
-    made = function(*(np.asarray(each, np.float64) for each in args), **settings).data
-    return made if made.ndim else made.item()
+    """Return the result; that of constants alone is a constant again."""
+    made = function(*args, **settings)
+    return made if any(isinstance(each, Tensor) for each in args) else made.data
 
 
 def read_value(text: str) -> float | Array:
