@@ -110,6 +110,9 @@ FAULTS: dict[str, tuple[str, str, Callable[[], cr.Tensor], Change]] = {
     "no gradient at saturation": ("tanh", "x", lambda: cr.tanh(2 * x34()), at(0, lambda a, g, n: a * (abs(n.data) < 0.9))),
     "leak on the dead side": ("relu", "x", lambda: F.relu(x34()), at(0, lambda a, g, n: a + 0.01 * g.data)),
     "wrong tie routing": ("max", "x", lambda: tied().max(axis=1), at(0, all_tied)),
+    "both win the tie of two": (
+        "maximum", "a", lambda: cr.maximum(tied(), tied().detach() * 1.0), at(0, lambda a, g, n: 1.5 * g.data),
+    ),
     "no one wins the tie": (
         "max", "x", lambda: tied().max(axis=1), at(0, lambda a, g, n: np.zeros_like(a)),
     ),
@@ -388,3 +391,28 @@ def test_command_line_on_a_run(tmp_path: Any) -> None:
     assert still.exit_code == 0 and "the gradients are right" in still.output and "cause" not in still.output
     moving = command(run, "--training")
     assert moving.exit_code == 0 and "cause    randomness" in moving.output
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_one_wrong_number_in_any_op_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every rule in the graph of an op's first sample, one at a time, is off by 0.01 in one number."""
+    op: Any = REGISTRY[name]
+    arrays = op.samples[0].arrays(np.float64)
+    real = [cr.Tensor(a, requires_grad=True) if getattr(a, "dtype", 0) == np.float64 else a for a in arrays]
+    graph = ComputationalGraph(op(*real, **op.samples[0].params))
+    rules = {id(gate.tensor.op): gate.tensor.op for gate in graph if not gate.is_leaf}
+    for rule in rules.values():
+        with monkeypatch.context() as patched:
+            right = rule.vjp
+
+            def off(g: Any, node: Any, needs: Any, right: Any = right) -> Any:
+                given = list(right(g, node, needs))
+                place = next((i for i, each in enumerate(given) if each is not None and each.size), None)
+                if place is not None:
+                    unit = np.eye(1, given[place].size).reshape(given[place].shape)
+                    given[place] = cr.Tensor(given[place].data + 0.01 * unit)
+                return given
+
+            patched.setattr(rule, "vjp", off, raising=False)
+            report = graph.check(limit=20)
+        assert {each.op for each in report.findings} == {rule.name}, report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,8 @@ from chainrule.errors import ArgumentError, UnknownNameError
 from chainrule.inspect.draw import Drawing, Fold
 from chainrule.inspect.draw.scene import Scene
 from chainrule.nn import functional as F
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def drawing(output: cr.Tensor, direction: str = "auto") -> Drawing:
@@ -146,6 +149,23 @@ def test_files(ending: str, begins: bytes, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
     graph.draw(path)
     assert path.read_bytes() == content  # the same graph, the same picture
+
+
+@pytest.mark.parametrize("name", ["neuron", "net"])
+def test_the_pictures_of_the_page_are_those_that_its_code_draws(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the numbers, whose last digits may differ from machine to machine."""
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "drawing.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec("\n".join(code[:2]), {})
+    drawn, kept = (
+        re.findall(r">([^<>]+)</text>", (at / f"{name}.svg").read_text())
+        for at in (tmp_path, DOCS / "pictures")
+    )
+    words = [[text for text in texts if not re.search(r"\d\.\d", text)] for texts in (drawn, kept)]
+    assert words[0] == words[1]
 
 
 def test_names_are_data_in_svg(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_the_page_puts_every_box_where_the_drawing_has_it(name: str, tmp_path: P
         places = [[box.x, box.y, box.face.width, box.face.height] for box in scene.boxes]
         assert boxes == [pytest.approx(place, abs=1) for place in places]
         assert [len(each) for each in lines] == [len(line.stations) for line in scene.lines]
-        assert [sum(each, []) for each in lines] == [
+        assert [[number for station in each for number in station] for each in lines] == [
             pytest.approx([number for station in line.stations for number in station], abs=1)
             for line in scene.lines
         ]

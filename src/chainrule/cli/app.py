@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli import check, evaluate, explain, features, info, predict, train
+from chainrule.cli import check, draw, evaluate, explain, features, info, predict, train
 
 app = typer.Typer(
     name="chainrule",
@@ -24,6 +24,7 @@ app.command("info")(info.info)
 app.command("features")(features.features)
 app.command("check", context_settings={"ignore_unknown_options": True})(check.check)
 app.command("explain", context_settings={"ignore_unknown_options": True})(explain.explain)  # -(x)
+app.command("draw", context_settings={"ignore_unknown_options": True})(draw.draw)
 
 
 def _version(wanted: bool) -> None:

@@ -95,7 +95,7 @@ class _Canvas:
     def box(self, box: Box) -> None:
         shown, look = box.face, LOOKS[box.face.look]
         for shift in (6, 3, 0) if shown.look == "repeat" else (0,):
-            self.rectangle(box.x + shift, box.y - shift, shown.width, shown.height, look)
+            self.rectangle(box.x + shift, box.y + shift, shown.width, shown.height, look)
         middle = box.x + shown.width / 2
         self.text(middle, box.y + 18, shown.title, TITLE, color=INK, weight="bold")
         for k, line in enumerate(shown.lines):

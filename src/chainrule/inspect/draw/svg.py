@@ -65,7 +65,7 @@ def box(each: Box) -> str:
     shown, look = each.face, LOOKS[each.face.look]
     behind = ""
     if shown.look == "repeat":
-        behind = _rectangle(6, -6, shown.width, shown.height, look) + _rectangle(
+        behind = _rectangle(6, 6, shown.width, shown.height, look) + _rectangle(
             3, -3, shown.width, shown.height, look
         )
     middle = short(shown.width / 2)
