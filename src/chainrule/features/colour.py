@@ -69,11 +69,16 @@ def _values(chunk: Array) -> tuple[Array, int]:
 def _hue(values: Array, value: Array, spread: Array) -> Array:
     """Return the hue from 0 up to 6: red 0, green 2, blue 4; 0 where there is none."""
     red, green, blue = values if len(values) == 3 else (values[0],) * 3
-    coloured = np.maximum(spread, np.finfo(spread.dtype).tiny)
-    sector = np.where(value == green, (blue - red) / coloured + 2, (red - green) / coloured + 4)
-    sector = np.where(value == red, (green - blue) / coloured, sector)
+    in_red = value == red
+    in_green = (value == green) & ~in_red
+    in_blue = ~(in_red | in_green)
+    # Products with 0 and 1 are much faster than selections.
+    sector = (green - blue) * in_red
+    sector += (blue - red) * in_green
+    sector += (red - green) * in_blue
+    sector /= np.maximum(spread, np.finfo(spread.dtype).tiny)
+    sector += 2 * in_green.view(np.int8) + 4 * in_blue.view(np.int8)
     sector += 6 * (sector < 0)
-    sector *= spread > 0
     return sector
 
 
@@ -81,4 +86,4 @@ def _bin(value: Array, top: Array | int, size: int) -> Array:
     """Return floor(value / top x size), the top itself in the last bin."""
     scaled = value * value.dtype.type(size)
     scaled /= top
-    return np.minimum(scaled.astype(np.intp), size - 1)
+    return np.minimum(scaled.astype(np.int32), size - 1)
