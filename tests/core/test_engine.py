@@ -291,6 +291,17 @@ def test_wrong_calls(call, kind, headline):
     assert caught.value.headline == headline
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_dividing_by_a_plain_zero_is_numpy_business():
+    x = leaf([1.0, -2.0])
+    y = x / 0
+    y.sum().backward()
+    np.testing.assert_array_equal(y.data, [np.inf, -np.inf])
+    assert np.isinf(x.grad.data).all() and x.grad.dtype == np.float32
+    with pytest.raises(cr.errors.ArgumentError, match="division by zero"):
+        cr.divide(1.0, 0.0)
+
+
 def test_comparison_with_none_is_python_own():
     assert (cr.ones(2) == None) is False and (cr.ones(2) != None) is True  # noqa: E711
 

@@ -164,7 +164,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         value = op.value(*arrays, **params)
     except ChainruleError as error:
         raise _located(op, inputs, error) from None
-    except (TypeError, ValueError, IndexError, OverflowError) as error:
+    except (TypeError, ValueError, IndexError, ArithmeticError) as error:
         raise _failure(op, arrays, inputs, params, error) from error
     if value.__class__ is not np.ndarray:
         value = _to_array(value, arrays)

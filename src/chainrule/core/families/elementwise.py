@@ -178,12 +178,17 @@ class Rule:
         if self.vanishes:
             return None
         if self.op is not None:
-            inputs: list[Any] = [g, *[node.inputs[i] for i in self.reads]]
+            inputs: list[Any] = [g, *[_as_operand(node.inputs[i], node) for i in self.reads]]
             if self.reads_output:
                 inputs.append(node)
             g = self.op(*inputs, **{name: node.params[name] for name in self.floats})
         shape = node.inputs[self.index]._data.shape
         return g if g._data.shape == shape else named("sum_to")(g, shape=shape)
+
+
+def _as_operand(value: Any, node: Tensor) -> Any:
+    """Return a plain number in the node's dtype: 1 / 0 is infinite for NumPy, and an error for Python."""
+    return np.asarray(value, node._data.dtype) if value.__class__ in (float, int, bool) else value
 
 
 def _unused(name: str, taken: Sequence[str]) -> str:
