@@ -298,8 +298,7 @@ def test_dividing_by_a_plain_zero_is_numpy_business():
     y.sum().backward()
     np.testing.assert_array_equal(y.data, [np.inf, -np.inf])
     assert np.isinf(x.grad.data).all() and x.grad.dtype == np.float32
-    with pytest.raises(cr.errors.ArgumentError, match="division by zero"):
-        cr.divide(1.0, 0.0)
+    assert np.isinf(cr.divide(1.0, 0.0).item())
 
 
 def test_comparison_with_none_is_python_own():

@@ -147,7 +147,8 @@ class Trace:
         if value is not None and value.kind != "constant":
             raise TraceError(
                 f"{what}: the value of a tensor is not known while a function is compiled",
-                hint="keep to ops (cr.where in place of `if`), or do not compile: Trainer(compile=False), --eager",
+                hint="keep to ops (cr.where in place of `if`), or do not compile: "
+                "Trainer(compile=False), --eager",
             )
 
     def guard(self, owner: Any, attribute: str) -> None:
