@@ -359,6 +359,8 @@ def test_detached_stale_and_scattered_faults_are_named(monkeypatch: pytest.Monke
     v = cr.tensor(np.array([1.0, 2.0]), requires_grad=True)
     report = check_function(lambda: cr.sum(w * v.detach()), {"w": w, "v": v})
     assert not report.ok and names(report) == "detached", report
+    report = check_function(lambda: cr.sum(cr.floor(cr.square(w) + 0.5) + v), {"w": w, "v": v})
+    assert report.ok and not report.causes, report  # flat, and its gradient is 0
     old = (w * w).sum()
     report = check_function(lambda: old, {"w": w})
     assert not report.ok and "stale" in names(report), report
@@ -370,6 +372,17 @@ def test_detached_stale_and_scattered_faults_are_named(monkeypatch: pytest.Monke
     report = check_function(lambda: cr.square(big).sum(), {"big": big}, limit=4)
     assert not report.ok and "too few numbers" in names(report), report
     assert report.gates.findings[0].index == (31, 17)
+
+
+def test_a_gradient_where_there_is_none_is_no_kink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding makes the two sides of a flat function differ a little; that excuses nothing."""
+    x = cr.tensor(np.full(3, 0.7), requires_grad=True)
+    op: Any = REGISTRY["identity"]
+    monkeypatch.setattr(op, "vjp", lambda g, node, needs: [g + 0.01], raising=False)
+    sines = lambda: cr.sum(cr.square(cr.sin(x)) + cr.square(cr.cos(REGISTRY["identity"](x)))) + 7.3
+    report = check_function(sines, {"x": x})
+    assert len(report.wrong) == 3 and not report.kinks, report
+    assert {each.op for each in report.gates.findings} == {"identity"}
 
 
 def command(*words: str) -> Any:

@@ -107,22 +107,23 @@ def _number(subject: Subject, name: str, rule: Array, index: tuple[int, ...], wa
     unit[index] = 1.0
     own, size = float(rule[index]), max(1.0, abs(float(subject.parameters[name].data[index])))
     loss = subject.value() if way.careful else 0.0
-    first = left, central, right = subject.along(name, unit, way.step * size)
+    h = way.step * size
+    first = left, central, right = subject.along(name, unit, h)
     for factor in _SHRINKING if way.careful else (1.0,):
         h = way.step * factor * size
         if factor < 1.0:
             left, central, right = subject.along(name, unit, h)
         if np.isfinite(own) and abs(own - central) <= way.allowance(loss, h, own, central):
-            kink = factor < 1.0 and _do_not_meet(first[0], first[2])
+            kink = factor < 1.0 and _do_not_meet(first[0], first[2], way.allowance(loss, way.step, 0.0))
             return Number(name, index, own, first[1], "kink" if kink else "agrees", _sides(first))
     # Where the sides do not meet, no gradient is right or wrong for the function; its gates decide.
-    kink = way.careful and _do_not_meet(left, right)
+    kink = way.careful and _do_not_meet(left, right, way.allowance(loss, h, 0.0))
     return Number(name, index, own, central, "kink" if kink else "wrong", _sides(first))
 
 
-def _do_not_meet(left: float, right: float) -> bool:
-    """Say whether two one-sided quotients are too far apart for a smooth curve."""
-    return abs(right - left) > 1e-2 * (abs(left) + abs(right))
+def _do_not_meet(left: float, right: float, noise: float) -> bool:
+    """Say whether two one-sided quotients are too far apart for a smooth curve, and for rounding."""
+    return abs(right - left) > 1e-2 * (abs(left) + abs(right)) + 2 * noise
 
 
 def _sides(quotients: tuple[float, float, float]) -> str:
@@ -144,10 +145,10 @@ def _agrees_as_a_whole(subject: Subject, name: str, rule: Array, way: Way) -> bo
     direction = Stream(17).normal(rule.shape, dtype=np.float64)
     foretold, size = float((rule * direction).sum()), float(np.abs(rule * direction).sum())
     loss = subject.value()
-    left = right = 0.0
+    left = right = h = 0.0
     for factor in _SHRINKING:
         h = STEP * factor
         left, central, right = subject.along(name, direction, h)
         if abs(foretold - central) <= way.allowance(loss, h, size, left, right):
             return True
-    return _do_not_meet(left, right)
+    return _do_not_meet(left, right, way.allowance(loss, h, 0.0))
