@@ -151,6 +151,15 @@ def test_files(ending: str, begins: bytes, tmp_path: Path) -> None:
     assert path.read_bytes() == content  # the same graph, the same picture
 
 
+@pytest.mark.parametrize("shape", [(), (0, 3)])
+def test_a_leaf_alone_and_nothing_at_all_can_be_drawn(shape: tuple[int, ...], tmp_path: Path) -> None:
+    x = cr.tensor(np.ones(shape), requires_grad=True, name="x")
+    for output in (x, x * 2):
+        graph = cr.ComputationalGraph(output)
+        graph.draw(tmp_path / "x.svg")
+        assert "x" in graph.show(tmp_path / "x.html").html
+
+
 @pytest.mark.parametrize("name", ["neuron", "net"])
 def test_the_pictures_of_the_page_are_those_that_its_code_draws(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -169,9 +178,9 @@ def test_the_pictures_of_the_page_are_those_that_its_code_draws(
 
 
 def test_names_are_data_in_svg(tmp_path: Path) -> None:
-    x = cr.tensor(np.nan, requires_grad=True, name="<script>&$x$")
+    x = cr.tensor(np.nan, requires_grad=True, name="<script>&$x$\x00")
     path = cr.ComputationalGraph(cr.exp(x) * np.inf).draw(tmp_path / "net.svg")
     texts = [each.text for each in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")]
-    assert "<script>&$x$" in texts
+    assert "<script>&$x$·" in texts
     assert "nan" in texts
     cr.ComputationalGraph(cr.exp(x)).draw(tmp_path / "net.png")

@@ -185,7 +185,7 @@ def _draw(made: Scene, of: Block, k: int, across: float, along: float) -> None:
     edge, link, text = plan.layers.edges[k], plan.links[k], plan.texts[k]
     begin, end = _leaves(of, edge, link), _arrives(of, edge, link)
     stations: list[tuple[float, float, float, float]] = []
-    for i in edge.path:
+    for i in edge.path[edge.begin :]:
         row = plan.layers.nodes[i].row
         top, bottom = of.tops[row], of.tops[row] + of.thick[row]
         x = of.xs[i] + (begin if i == edge.start else end if i == edge.end else 0.0)

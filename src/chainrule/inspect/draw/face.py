@@ -39,18 +39,11 @@ def part_face(part: Part) -> Face:
     count = part.count
     lines = [part.name if part.kind != "composite" else ""]
     if part.kind == "repeat":
-        lines.append(f"each: {structure(part)}")
+        lines.append(f"each: {part.each}")
     if part.kind == "stretch":
         lines.append(f"{sum(1 for _ in part.gates())} gates")
     lines += [shape_text(output.value.shape), counted(count) if count else ""]
     return sized(part.type or part.name, lines, part.kind)
-
-
-def structure(part: Part) -> str:
-    """Return what each of the repeated parts is made of, in order."""
-    first = part.children[0]
-    inner = first.children if isinstance(first, Part) else [first]
-    return ", ".join(each.op if isinstance(each, Gate) else each.type for each in inner)
 
 
 def sized(title: str, lines: list[str], look: str) -> Face:

@@ -46,6 +46,7 @@ class Edge:
     group: object = None
     path: list[int] = field(default_factory=list[int])
     labelled: int = -1  # the label's node
+    begin: int = 0  # from where on it is its own, and not a trunk that was there before
     out: float = 0.0  # where it docks, counted from the anchors of its ends
     in_: float = 0.0
 
@@ -137,6 +138,7 @@ def _bend(nodes: list[Node], edges: list[Edge]) -> None:
     for edge in edges:
         trunk = trunks.setdefault((edge.start, edge.group), [])
         first, last = nodes[edge.start].row + 1, nodes[edge.end].row - 1
+        edge.begin = min(len(trunk), last - first)
         for row in range(first + len(trunk), last):
             trunk.append(_added(nodes, Node(5.0, 5.0, 0.0, weight=6.0), row))
         own = _added(nodes, edge.label or Node(5.0, 5.0, 0.0, weight=6.0), last)

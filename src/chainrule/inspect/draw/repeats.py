@@ -121,7 +121,9 @@ def _repeat(blocks: Sequence[Sequence[Part | Gate]]) -> Part:
     name = f"{first.name} … {last.name}" if first.kind == "module" else ""
     unit = first.type if isinstance(blocks[0][0], Part) and len(blocks[0]) == 1 else "steps"
     repeat = Part("repeat", name, f"{unit} × {len(parts)}")
-    repeat.adopt(parts)
+    inner = first.children if isinstance(first, Part) else [first]
+    repeat.each = ", ".join(child.op if isinstance(child, Gate) else child.type for child in inner)
+    repeat.adopt(_cut(list(parts)))
     return repeat
 
 

@@ -30,7 +30,8 @@ def width(text: str, size: float, bold: bool = False) -> float:
 
 
 def fitted(text: str, size: float, most: float, bold: bool = False) -> str:
-    """Return `text`, its end cut off where it would be wider than `most`."""
+    """Return `text` without control characters, its end cut off where it would be wider than `most`."""
+    text = "".join(c if c.isprintable() else "·" for c in text)
     if width(text, size, bold) <= most:
         return text
     while text and width(text + "…", size, bold) > most:

@@ -26,6 +26,7 @@ class Part:
         self.parent: Part | None = None
         self.children: list[Part | Gate] = []  # in the order they ran
         self.leaves: list[Gate] = []
+        self.each = ""  # of a repetition: what each of the equal parts is made of
         self.key = ""
 
     def adopt(self, children: Sequence[Part | Gate]) -> None:

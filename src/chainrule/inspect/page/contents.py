@@ -36,7 +36,7 @@ def contents(drawing: Drawing, open: set[Part]) -> dict[str, Any]:
                 "op": gate.op,
                 "leaf": gate.is_leaf,
                 "parts": [part.key for part in place[gate].chain()],
-                "card": card(gate),
+                "card": card(gate, len(gates)),
             }
             for gate in gates
         ],
@@ -45,14 +45,12 @@ def contents(drawing: Drawing, open: set[Part]) -> dict[str, Any]:
 
 def _part(plan: Plan, number: dict[Gate, int]) -> dict[str, Any]:
     part = plan.part
-    last = number[list(part.gates())[-1]]
     return {
         "kind": part.kind,
         "name": part.name,
         "title": arrange.frame_title(part),
         "wide": arrange.title_width(part),
         "parent": part.parent.key if part.parent else None,
-        "last": last,
         "card": summary(part),
         "rows": plan.layers.rows,
         "gaps": _rounded(plan.gaps),
@@ -82,6 +80,7 @@ def _edge(plan: Plan, k: int, number: dict[Gate, int]) -> dict[str, Any]:
     edge, link = plan.layers.edges[k], plan.links[k]
     found: dict[str, Any] = {
         "path": edge.path,
+        "begin": edge.begin,
         "out": round(edge.out, 2),
         "in": round(edge.in_, 2),
         "source": number[link.source],

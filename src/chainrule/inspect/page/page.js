@@ -133,7 +133,7 @@
       const x = across + made.xs[i] + (k === 0 ? leaves(made, edge) : k === last ? arrives(made, edge) : 0);
       return data.right ? [along + above, x, along + below, x] : [x, along + above, x, along + below];
     });
-    out.lines.push({ stations, arrow: edge.arrow && !made.inner.has(end), edge });
+    out.lines.push({ stations: stations.slice(edge.begin), arrow: edge.arrow && !made.inner.has(end), edge });
     if (edge.label === undefined) return;
     const [low, high, deep] = made.sizes[edge.label];
     const place = rect(across + made.xs[edge.label] - low, along + top(made, edge.label), low + high, deep);

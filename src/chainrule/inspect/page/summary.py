@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from chainrule.core.spec import Array
-from chainrule.inspect.draw.face import counted, settings, structure
+from chainrule.inspect.draw.face import counted, settings
 from chainrule.inspect.draw.text import UNKNOWN, number, numbers, shape_text
 from chainrule.inspect.draw.tree import Part
 from chainrule.inspect.explain import card_of
@@ -16,13 +16,13 @@ from chainrule.inspect.gate import Gate
 
 _OFTEN = 6
 _COLOURS = {"value": "v", "input": "v", "gradient": "g", "downstream": "g"}
-_LARGE = 20_000  # numbers in and out of a gate, beyond which its local gradients are left out
+_LARGE, _MANY = 20_000, 2_000  # numbers in and out of a gate, and gates: beyond, cards are short
 
 
-def card(gate: Gate) -> str:
-    """Return a gate's card: in full, if its local gradients cost little."""
+def card(gate: Gate, gates: int) -> str:
+    """Return the card of one of so many gates: in full, if the local gradients cost little."""
     size = gate.value.size + sum(source.value.size for source in gate.sources)
-    return card_of(gate)._repr_html_() if size <= _LARGE else brief(gate)
+    return card_of(gate)._repr_html_() if size <= _LARGE and gates <= _MANY else brief(gate)
 
 
 def summary(part: Part) -> str:
@@ -31,11 +31,11 @@ def summary(part: Part) -> str:
     counts = Counter(gate.op for gate in gates).most_common(_OFTEN)
     rows = [
         ("is", f"{part.kind} {part.name}"),
-        ("each", structure(part) if part.kind == "repeat" else ""),
+        ("each", part.each),
         ("holds", f"{len(gates)} gate{'s' if len(gates) != 1 else ''}"),
         ("mostly", ", ".join(f"{op} ({count})" for op, count in counts)),
         ("trains", counted(part.count) if part.count else ""),
-        *_values(gates[-1]),
+        *(_values(gates[-1]) if gates else ()),
     ]
     return _table(part.type or part.name or "the whole graph", rows)
 
