@@ -115,7 +115,7 @@ from chainrule.ops.shape import tile as tile
 from chainrule.ops.shape import transpose as transpose
 
 # Imported when first used, so that `import chainrule` stays quick.
-_PACKAGES = {"compiler", "data", "inspect", "nn", "optim", "train"}
+_PACKAGES = {"compiler", "data", "features", "inspect", "nn", "optim", "train"}
 _ELSEWHERE = {"ComputationalGraph": "chainrule.inspect.graph", "compile": "chainrule.compiler.jit"}
 
 

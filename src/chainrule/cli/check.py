@@ -5,18 +5,17 @@ Exit status 0 if they are, 1 if not. The checks are `chainrule.inspect`'s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from chainrule.cli import options as o
+from chainrule.cli.subject import of_expression
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 from chainrule.inspect import CheckReport, FunctionReport, check_function
 from chainrule.inspect import check as check_graph
-from chainrule.inspect.expression import Expression, read_value
 from chainrule.train.assembly import loss_function, read_data
 from chainrule.train.inference import Inference, evaluating
 from chainrule.train.predictor import Predictor, choose_split
@@ -57,21 +56,10 @@ def check(
         predictor = Predictor.open(what, model or "")
         report = _of_run(predictor, samples, training, limit=limit, step=step)
     else:
-        report = check_graph(_of_expression(what, given or []), limit=10 * limit)
+        report = check_graph(of_expression("check", what, given or []), limit=10 * limit)
     typer.echo(report.json() if json else str(report))
     if not report.ok:
         raise typer.Exit(1)
-
-
-def _of_expression(text: str, given: Sequence[str]) -> Tensor:
-    pairs = [each.partition("=") for each in given]
-    wrong = next((name for name, sign, _ in pairs if not sign), None)
-    if wrong is not None:
-        raise ArgumentError(f"check: {wrong!r} is not NAME=VALUE", hint="write x=2, without spaces")
-    output = Expression(text).compute({name.strip(): read_value(value) for name, _, value in pairs})
-    if not output.requires_grad:
-        raise ArgumentError(f"check: {text!r} has no name to take a gradient by", hint="check 'x * 3' x=2")
-    return output
 
 
 def _of_run(predictor: Predictor, samples: int, training: bool, **options: Any) -> FunctionReport:

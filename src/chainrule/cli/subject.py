@@ -1,4 +1,4 @@
-"""What `explain` and `draw` look at: an expression with values, or a trained model on one sample.
+"""What `explain`, `draw` and `check` look at: an expression with values, or a trained model on one sample.
 
 An expression is read, never evaluated as Python; a model comes from `chainrule.train`.
 """
@@ -44,6 +44,7 @@ Row = Annotated[int, typer.Option("--row", help="Which sample of a table or arch
 _OPTIONS = {
     "explain": "--gate --digits --step --svg --html --label --row --model --json".split(),
     "draw": "--output --fold --direction --label --row --model".split(),
+    "check": "--samples --limit --step --training --model --json".split(),
 }
 
 
@@ -56,10 +57,11 @@ def subject(
     """
     if Path(what).exists():
         return _of_run(verb, Path(what), _sample(verb, given), row=row, label=label, model=model or "")
-    return what, _of_expression(verb, what, given or [])
+    return what, of_expression(verb, what, given or [])
 
 
-def _of_expression(verb: str, text: str, given: Sequence[str]) -> Tensor:
+def of_expression(verb: str, text: str, given: Sequence[str]) -> Tensor:
+    """Return the value of an expression with `NAME=VALUE` given for its names."""
     values: dict[str, Any] = {}
     for each in given:
         name, sign, value = each.partition("=")
