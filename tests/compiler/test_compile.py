@@ -242,6 +242,25 @@ def test_watching_gives_the_same_bits():
         compiled.watch("nothing")
 
 
+def test_watching_tensors_by_the_names_that_they_are_given():
+    w = cr.tensor([3.0, 4.0], requires_grad=True)
+
+    @cr.compile
+    def f(x):
+        hidden = w * x
+        hidden.name = "hidden"
+        loss = (hidden * hidden).sum()
+        loss.backward()
+        return loss
+
+    f(np.float32([1, 1]))
+    f.watch("hidden")
+    f.watch("hidden.grad")
+    w.grad = None
+    assert f(np.float32([1, 2])).item() == 73.0
+    assert f.watched["hidden"].tolist() == [3.0, 8.0] and f.watched["hidden.grad"].tolist() == [6.0, 16.0]
+
+
 def test_an_epoch_takes_every_row_once_in_the_order_of_batches():
     from chainrule.data import Batches
 
@@ -307,3 +326,20 @@ def test_two_threads_train_without_disturbing_each_other():
     for thread in threads:
         thread.join()
     assert found[0] == found[1] and len(expected) == 12
+
+
+def test_a_program_keeps_no_arrays_of_its_first_run():
+    import gc
+    import weakref
+
+    kept = []
+
+    def f(x):
+        hidden = x * 2.0
+        kept.append(weakref.ref(hidden.detach()._data))
+        return cr.exp(hidden).sum()
+
+    compiled = cr.compile(f)
+    compiled(cr.ones(1000))
+    gc.collect()
+    assert kept[0]() is None

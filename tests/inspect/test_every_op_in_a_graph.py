@@ -9,7 +9,7 @@ import pytest
 from edges import check_edges, check_edges_of_boxes
 
 import chainrule as cr
-import chainrule.nn  # noqa: F401  (the ops of networks come with it)
+import chainrule.nn
 from chainrule.core.op import Op
 from chainrule.core.registry import REGISTRY
 from chainrule.inspect import ComputationalGraph

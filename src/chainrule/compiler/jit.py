@@ -91,8 +91,8 @@ class Compiled:
     def watch(self, name: str) -> None:
         """Make an intermediate an output of later calls: it is then in `watched[name]`.
 
-        `name` is the path of a module (for what it computed last), or, with `.grad` behind it, stands
-        for the gradient there: '2', '2.grad', '0.weight.grad'.
+        `name` is the path of a module (for what it computed last) or the name that the function gave
+        a tensor; with `.grad` behind it, it stands for the gradient there: '2', 'h', '0.weight.grad'.
         """
         known = self.stages["traced"].names
         if name not in known:
@@ -159,7 +159,6 @@ class Plan:
             (group, {key: v for key, v in options.items() if (id(group), key) not in used or not v})
             for group, options in trace.groups
         ]
-        self._kept = trace
         self.build(())
 
     def build(self, watching: Sequence[str]) -> None:

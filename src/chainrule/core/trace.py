@@ -57,6 +57,7 @@ class Trace:
         self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self.named: dict[str, Value] = {}
         self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
+        self._results: list[Tensor] = []
         self._gradients: list[tuple[Tensor, Tensor]] = []  # results, and the gradients that they got
         self._values: dict[int, Value] = {}
         self._kept: list[Any] = []  # arrays are known by id, so none may be freed and its id taken again
@@ -85,6 +86,7 @@ class Trace:
 
     def record(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], params: Any, out: Tensor) -> None:
         """Write down one op; a composite is told by the ops it is made of."""
+        self._results.append(out)
         if op.family == "composite":
             self._name(out)
             return
@@ -203,6 +205,7 @@ class Trace:
 
     def _name_gradients(self) -> None:
         """Call the gradient of what is called `name` `name.grad`, and captured tensors by their paths."""
+        self.named.update({out.name: self.value_of(out) for out in self._results if out.name})
         paths = {id(value): name for name, value in self.named.items()}
         for node, gradient in self._gradients:
             name = paths.get(id(self._values.get(id(node._data))))
