@@ -27,6 +27,7 @@ from chainrule.ops.arithmetic import abs as abs
 from chainrule.ops.arithmetic import add as add
 from chainrule.ops.arithmetic import astype as astype
 from chainrule.ops.arithmetic import ceil as ceil
+from chainrule.ops.arithmetic import clip as clip
 from chainrule.ops.arithmetic import divide as divide
 from chainrule.ops.arithmetic import floor as floor
 from chainrule.ops.arithmetic import floor_divide as floor_divide
@@ -38,6 +39,7 @@ from chainrule.ops.arithmetic import power as power
 from chainrule.ops.arithmetic import reciprocal as reciprocal
 from chainrule.ops.arithmetic import remainder as remainder
 from chainrule.ops.arithmetic import rint as rint
+from chainrule.ops.arithmetic import round as round
 from chainrule.ops.arithmetic import sign as sign
 from chainrule.ops.arithmetic import square as square
 from chainrule.ops.arithmetic import subtract as subtract
@@ -83,8 +85,6 @@ from chainrule.ops.linear import einsum as einsum
 from chainrule.ops.linear import matmul as matmul
 from chainrule.ops.linear import outer as outer
 from chainrule.ops.linear import tensordot as tensordot
-from chainrule.ops.protocol import clip as clip
-from chainrule.ops.protocol import round as round
 from chainrule.ops.reduce import all as all
 from chainrule.ops.reduce import any as any
 from chainrule.ops.reduce import argmax as argmax

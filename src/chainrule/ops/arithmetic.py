@@ -6,8 +6,11 @@ from typing import Any
 
 from chainrule import scalar
 from chainrule.core.families import elementwise
+from chainrule.core.registry import public
 from chainrule.core.sample import sample, wrong
 from chainrule.core.spec import known_dtype
+from chainrule.core.tensor import Tensor
+from chainrule.errors import DTypeError
 from chainrule.scalar import Expr
 
 
@@ -151,3 +154,24 @@ def ceil(x: Expr) -> Expr:
 def rint(x: Expr) -> Expr:
     """Nearest whole number, halves to the even one; flat, so its gradient is 0."""
     return scalar.rint(x)
+
+
+@public
+def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Tensor:
+    """Numbers kept between `a_min` and `a_max` (None: no bound); outside, no gradient reaches `a`.
+
+    >>> clip([-1.0, 0.5, 2.0], 0, 1).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    bounded = a if isinstance(a, Tensor) else Tensor(a)
+    if a_min is None and a_max is None:
+        raise DTypeError("clip(x): a_min or a_max must be given")
+    if a_min is not None:
+        bounded = at_least(bounded, a_min)
+    return bounded if a_max is None else at_most(bounded, a_max)
+
+
+@public
+def round(a: Any, decimals: int = 0) -> Tensor:
+    """Numbers rounded to `decimals` places, halves to the even digit; flat, so its gradient is 0."""
+    return rint(a) if not decimals else rint(a * 10.0**decimals) / 10.0**decimals

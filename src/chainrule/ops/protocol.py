@@ -12,10 +12,9 @@ from typing import Any, cast
 import numpy as np
 
 from chainrule.core.mode import mode
-from chainrule.core.op import Op
 from chainrule.core.registry import REGISTRY, public
 from chainrule.core.tensor import Tensor
-from chainrule.errors import DTypeError, GraphError
+from chainrule.errors import GraphError
 
 _OTHER_NAMES = {"absolute": "abs", "fabs": "abs", "true_divide": "divide", "amax": "max", "amin": "min"}
 _REDUCERS = {
@@ -105,25 +104,3 @@ def _plain(value: Any, found: list[Tensor]) -> Any:
         pairs = cast("dict[Any, Any]", value)
         return {key: _plain(each, found) for key, each in pairs.items()}
     return value
-
-
-@public
-def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Tensor:
-    """Numbers kept between `a_min` and `a_max` (None: no bound); outside, no gradient reaches `a`.
-
-    >>> clip([-1.0, 0.5, 2.0], 0, 1).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    bounded = a if isinstance(a, Tensor) else Tensor(a)
-    if a_min is None and a_max is None:
-        raise DTypeError("clip(x): a_min or a_max must be given")
-    if a_min is not None:
-        bounded = REGISTRY["at_least"](bounded, a_min)
-    return bounded if a_max is None else REGISTRY["at_most"](bounded, a_max)
-
-
-@public
-def round(a: Any, decimals: int = 0) -> Tensor:
-    """Numbers rounded to `decimals` places, halves to the even digit; flat, so its gradient is 0."""
-    rint: Op = REGISTRY["rint"]  # pyright: ignore[reportAssignmentType]
-    return rint(a) if not decimals else rint(a * 10.0**decimals) / 10.0**decimals
