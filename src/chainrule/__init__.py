@@ -21,7 +21,7 @@ from chainrule.core.transform import hessian as hessian
 from chainrule.core.transform import jacobian as jacobian
 from chainrule.core.transform import value_and_grad as value_and_grad
 from chainrule.core.transform import vjp as vjp
-from chainrule.errors import UnknownNameError, nearest
+from chainrule.errors import missing_name
 from chainrule.ops import random as random
 from chainrule.ops.arithmetic import abs as abs
 from chainrule.ops.arithmetic import add as add
@@ -125,10 +125,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"chainrule.{name}")
     if name in _ELSEWHERE:
         return getattr(import_module(_ELSEWHERE[name]), name)
-    functional = import_module("chainrule.nn.functional")
-    if hasattr(functional, name):
-        raise UnknownNameError(f"chainrule has no {name!r}", hint=f"chainrule.nn.functional.{name}")
-    raise UnknownNameError(f"chainrule has no {name!r}", hint=nearest(name, __dir__()))
+    elsewhere = not name.startswith("__") and name in vars(import_module("chainrule.nn.functional"))
+    raise missing_name("chainrule", name, __dir__(), f"chainrule.nn.functional.{name}" if elsewhere else "")
 
 
 def __dir__() -> list[str]:

@@ -30,6 +30,7 @@ __all__ = [
     "ShapeError",
     "TraceError",
     "UnknownNameError",
+    "missing_name",
     "nearest",
     "need",
 ]
@@ -127,6 +128,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return f"did you mean {close[0]!r}?"
     listed = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")
     return f"known: {listed}" if choices else ""
+
+
+def missing_name(where: str, name: str, known: Iterable[str], hint: str = "") -> AttributeError:
+    """Return what a module's `__getattr__` raises: Python's own names are asked for in silence."""
+    if name.startswith("__"):
+        return AttributeError(name)
+    public = [each for each in known if not each.startswith("_")]
+    return UnknownNameError(f"{where}: there is no {name!r}", hint=hint or nearest(name, public))
 
 
 def need(module: str, for_: str, install: str = "all") -> ModuleType:

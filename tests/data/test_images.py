@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -279,19 +280,19 @@ def test_wrong_options_are_refused(tmp_path, options):
         load(photos(tmp_path), **options)
 
 
-def test_files_that_may_not_be_read_are_named(tmp_path):
+def test_files_that_may_not_be_read_are_named(tmp_path, monkeypatch):
     photos(tmp_path)
-    (tmp_path / "dog/1.png").chmod(0)
-    if os.access(tmp_path / "dog/1.png", os.R_OK):
-        pytest.skip("this user may read everything")
+    really_open = Image.open
+
+    def refusing(path, *args):
+        # Modes of files would not stop the tests of a user who may read everything.
+        if Path(path).parts[-2:] == ("dog", "1.png"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return really_open(path, *args)
+
+    monkeypatch.setattr(Image, "open", refusing)
     with pytest.raises(DataError, match=r"1\.png: not a readable image \(Permission denied\)"):
         load(tmp_path)
-    (tmp_path / "dog").chmod(0)
-    try:
-        with pytest.raises(DataError, match="Permission denied"):
-            load(tmp_path)
-    finally:
-        (tmp_path / "dog").chmod(0o700)
 
 
 def test_a_folder_that_may_not_be_listed_is_a_data_error(tmp_path, monkeypatch):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -144,7 +143,7 @@ def _present(table: _Table, column: int) -> None:
 
 def _numeric(cell: str) -> bool:
     try:
-        float(cast(str, cell))
+        float(cell)
     except ValueError:
         return False
     return True

@@ -4,7 +4,7 @@ A network is a tree of modules. What the layers compute are ops, found in `nn.fu
 weights start is in `nn.init`. Names from elsewhere are answered with the right one.
 """
 
-from chainrule.errors import UnknownNameError, nearest
+from chainrule.errors import missing_name
 from chainrule.nn import functional as functional
 from chainrule.nn import init as init
 from chainrule.nn.activations import ELU as ELU
@@ -57,8 +57,6 @@ from chainrule.nn.pooling import MaxPool2d as MaxPool2d
 
 
 def __getattr__(name: str) -> object:
-    if name.startswith("__"):
-        raise AttributeError(name)
     known = [each for each in globals() if each[0].isupper()]
-    hint = f"here it is {_HABITS[name]}" if name in _HABITS else nearest(name, [*known, "summary"])
-    raise UnknownNameError(f"nn: there is no {name!r}", hint=hint)
+    hint = f"here it is {_HABITS[name]}" if name in _HABITS else ""
+    raise missing_name("nn", name, [*known, "summary"], hint)

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.mode import no_grad
 from chainrule.core.tensor import Tensor
-from chainrule.errors import ArgumentError, ShapeError, nearest
+from chainrule.errors import ArgumentError, ShapeError, missing_name, nearest
 from chainrule.ops import activation, norm, pool, random, reduce
 from chainrule.ops import shape as movements
 from chainrule.ops.activation import elu, gelu, leaky_relu, relu, selu, sigmoid, silu, softplus
@@ -241,3 +241,7 @@ def layer_norm(
 ) -> Tensor:
     """Normalise every sample over its last axes, of shape `normalized_shape`."""
     return norm.layer_norm(input, weight, bias, normalized_shape=normalized_shape, eps=eps)
+
+
+def __getattr__(name: str) -> object:
+    raise missing_name("nn.functional", name, globals())

@@ -4,6 +4,7 @@ Names, arguments and update rules are PyTorch's where PyTorch has them. The pack
 and their gradients; modules and data it does not know.
 """
 
+from chainrule.errors import missing_name
 from chainrule.optim import lr_scheduler as lr_scheduler
 from chainrule.optim.adagrad import Adagrad as Adagrad
 from chainrule.optim.adam import Adam as Adam
@@ -19,3 +20,7 @@ from chainrule.optim.rmsprop import RMSprop as RMSprop
 from chainrule.optim.search import NumericalGradientDescent as NumericalGradientDescent
 from chainrule.optim.search import RandomSearch as RandomSearch
 from chainrule.optim.sgd import SGD as SGD
+
+
+def __getattr__(name: str) -> object:
+    raise missing_name("optim", name, globals())

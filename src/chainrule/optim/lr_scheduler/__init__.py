@@ -4,6 +4,7 @@ PyTorch's class names, arguments and values. A schedule is a function of the cou
 of the rate before, so that it can be read, plotted and resumed anywhere.
 """
 
+from chainrule.errors import missing_name
 from chainrule.optim.lr_scheduler.cycle import OneCycleLR as OneCycleLR
 from chainrule.optim.lr_scheduler.decay import CosineAnnealingLR as CosineAnnealingLR
 from chainrule.optim.lr_scheduler.decay import ExponentialLR as ExponentialLR
@@ -14,3 +15,7 @@ from chainrule.optim.lr_scheduler.decay import StepLR as StepLR
 from chainrule.optim.lr_scheduler.plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from chainrule.optim.lr_scheduler.schedule import LRScheduler as LRScheduler
 from chainrule.optim.lr_scheduler.sequence import SequentialLR as SequentialLR
+
+
+def __getattr__(name: str) -> object:
+    raise missing_name("optim.lr_scheduler", name, globals())
