@@ -182,6 +182,19 @@ def test_the_pictures_of_a_page_are_those_that_its_code_draws(page: Path, tmp_pa
         assert words(tmp_path / name) == words(DOCS / "pictures" / name), name
 
 
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_edges_leave_and_arrive_along_the_direction_of_the_drawing(direction: str, tmp_path: Path) -> None:
+    x = cr.tensor(2.0, requires_grad=True, name="x")
+    graph = cr.ComputationalGraph((x * x + 1.0) * cr.exp(x))
+    svg = graph.draw(tmp_path / "net.svg", direction=direction).read_text(encoding="utf-8")
+    curves = re.findall(r"[ML]([-\d.]+) ([-\d.]+)C([^CL\"]+)", svg)  # a straight piece, then a bend
+    along = 1 if direction == "right" else 0  # the coordinate that stays at both ends of a bend
+    for *start, bend in curves:
+        points = list(zip(*[iter(bend.split())] * 2, strict=True))
+        assert start[along] == points[0][along] and points[1][along] == points[2][along]
+    assert curves
+
+
 def test_names_are_data_in_svg(tmp_path: Path) -> None:
     x = cr.tensor(np.nan, requires_grad=True, name="<script>&$x$\x00")
     path = cr.ComputationalGraph(cr.exp(x) * np.inf).draw(tmp_path / "net.svg")

@@ -27,7 +27,7 @@ def _gate_face(gate: Gate) -> Face:
 def _leaf_face(leaf: Gate, name: str) -> Face:
     shape = shape_text(leaf.value.shape)
     if leaf.op == "constant":
-        return sized(name, [], "constant")
+        return sized(name if leaf.value.ndim else f"{leaf.value.item():g}", [], "constant")
     if leaf.tracked and leaf.value.ndim:
         return sized(name, [f"{shape}  ·  {counted(leaf.value.size)}"], "parameter")
     return sized(name, [shape], "parameter" if leaf.tracked else "input")

@@ -52,7 +52,7 @@ def svg(scene: Scene, note: str = "") -> str:
 
 def _elements(scene: Scene) -> Iterator[str]:
     yield from map(_frame, scene.frames)
-    yield from map(_line, scene.lines)
+    yield from (_line(line, scene.right) for line in scene.lines)
     for each in scene.boxes:
         yield f'<g transform="translate({short(each.x)} {short(each.y)})">{box(each)}</g>'
     yield from (_frame_title(frame) for frame in scene.frames)
@@ -108,8 +108,7 @@ def short(number: float) -> str:
     return f"{number:.1f}".removesuffix(".0")
 
 
-def _line(line: Line) -> str:
-    right = line.stations[0][1] == line.stations[0][3] and line.stations[0][0] != line.stations[0][2]
+def _line(line: Line, right: bool) -> str:
     tail = "" if line.flows else " n"
     arrow = ' marker-end="url(#a)"' if line.arrow else ""
     return f'<path class="e{tail}" d="{path(line, right)}"{arrow}/>'
