@@ -181,7 +181,7 @@ def _cut(x: np.ndarray, stream: Stream, size: int) -> np.ndarray:
         (Cutout(4, fill=9), lambda x, stream: _cut(x, stream, 4)),
         (Cutout(5, fill=9), lambda x, stream: _cut(x, stream, 5)),
     ],
-    ids=repr,
+    ids=["crop-2", "crop-11", "flip", "cutout-4", "cutout-5"],
 )
 def test_augmentation_equals_a_loop_over_images(transform, loop, dtype):
     x = _images(40, dtype)

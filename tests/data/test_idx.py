@@ -43,6 +43,7 @@ _GOOD = idx_bytes(np.arange(12).reshape(3, 4))
         (gzip.compress(_GOOD)[:12] + b"\xff" * 9, "cut off or damaged"),
         (b"\x1f\x8bnonsense", "cut off or damaged"),
     ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "data",  # gzip stamps the time
 )
 def test_damaged_idx_files_are_named_with_the_problem(tmp_path, data, problem):
     path = tmp_path / "train-images-idx3-ubyte"

@@ -30,7 +30,7 @@ class Net:
         (L2(0.3), np.square, lambda w: 2 * w),
         (ElasticNet(0.3, 0.7), lambda w: 0.7 * w * w + np.abs(w), lambda w: 1.4 * w + np.sign(w)),
     ],
-    ids=repr,
+    ids=["L1", "L2", "ElasticNet"],
 )
 @pytest.mark.parametrize("biases", [False, True])
 def test_penalty_is_strength_times_the_sum_over_weights(penalty, cost, slope, biases) -> None:
