@@ -13,8 +13,6 @@ from numpy import float64 as float64
 
 from chainrule.core.mode import enable_grad as enable_grad
 from chainrule.core.mode import no_grad as no_grad
-from chainrule.core.numerical import check_grads as check_grads
-from chainrule.core.numerical import numerical_gradient as numerical_gradient
 from chainrule.core.tensor import Tensor as Tensor
 from chainrule.core.transform import grad as grad
 from chainrule.core.transform import hessian as hessian
@@ -116,7 +114,12 @@ from chainrule.ops.shape import transpose as transpose
 
 # Imported when first used, so that `import chainrule` stays quick.
 _PACKAGES = {"compiler", "data", "features", "inspect", "nn", "optim", "train"}
-_ELSEWHERE = {"ComputationalGraph": "chainrule.inspect.graph", "compile": "chainrule.compiler.jit"}
+_ELSEWHERE = {
+    "ComputationalGraph": "chainrule.inspect.graph",
+    "check_grads": "chainrule.core.numerical",
+    "compile": "chainrule.compiler.jit",
+    "numerical_gradient": "chainrule.core.numerical",
+}
 
 
 def __getattr__(name: str) -> Any:

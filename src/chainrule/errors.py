@@ -11,9 +11,9 @@ from __future__ import annotations
 import difflib
 import importlib
 import linecache
+import os.path
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from types import ModuleType
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "need",
 ]
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = os.path.dirname(__file__)
 
 
 class ChainruleError(Exception):
@@ -115,7 +115,7 @@ def user_line() -> str:
             if "/lib/python" in path or path.endswith("/bin/chainrule"):
                 return ""
             code = linecache.getline(path, frame.f_lineno).strip()
-            return f"{Path(path).name}:{frame.f_lineno}  {code}".rstrip()
+            return f"{os.path.basename(path)}:{frame.f_lineno}  {code}".rstrip()
         frame = frame.f_back
     return ""
 

@@ -1,11 +1,10 @@
 """The ops, declared: each file holds one kind, each op is one decorated function.
 
-Importing the package fills the registry with the ops of arrays. Those of networks alone (affine,
-loss, norm, pool, window) come with `chainrule.nn`, so that `import chainrule` stays quick. Engine
+Importing the package fills the registry with the ops of arrays. Those of networks alone (activation,
+affine, loss, norm, pool, window) come with `chainrule.nn`, so that `import chainrule` stays quick. Engine
 code does not live here.
 """
 
-from chainrule.ops import activation as activation
 from chainrule.ops import arithmetic as arithmetic
 from chainrule.ops import compare as compare
 from chainrule.ops import create as create
