@@ -13,7 +13,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.core.mode import mode
-from chainrule.errors import ArgumentError, ChainruleError, DTypeError, UnknownNameError
+from chainrule.errors import ArgumentError, ChainruleError, DTypeError, ShapeError, UnknownNameError
 
 
 class Block(nn.Module):
@@ -172,6 +172,12 @@ def test_repr_is_pytorchs_tree_with_counts() -> None:
         "  (1): Maxout(in_features=2, out_features=3, pieces=4, bias=False)  # 24 parameters\n"
         ")  # 48 parameters"
     )
+
+
+def test_summary_without_a_batch_axis_says_what_is_missing() -> None:
+    with pytest.raises(ShapeError) as caught:
+        nn.summary(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), (1, 8, 8))
+    assert caught.value.hint == "input_shape has the batch axis in front, as in (1, 1, 8, 8)"
 
 
 def test_summary_counts_once_and_leaves_no_trace() -> None:

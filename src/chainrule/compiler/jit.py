@@ -103,7 +103,7 @@ class Compiled:
                 plan.build(self._watching)
 
     def epoch(
-        self, x: Any, y: Any, batch_size: int, shuffle: bool = True, *, seed: int = 0, epoch: int = 0
+        self, x: Any, y: Any, batch_size: int, shuffle: bool = True, seed: int = 0, *, epoch: int = 0
     ) -> Array:
         """Run the function on every batch of `x` and `y` once; return the loss of each iteration.
 

@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.core.mode import no_grad
 from chainrule.core.spec import known_shape
 from chainrule.core.tensor import Tensor
+from chainrule.errors import ShapeError
 from chainrule.nn.module import Module
 from chainrule.ops import random
 
@@ -72,7 +73,12 @@ def summary(model: Module, input_shape: Any, dtype: Any = np.float32) -> Summary
     -------------------------------------------
     67 parameters: 67 trainable, 0 frozen
     """
-    shapes = _shapes(model, np.zeros(known_shape(input_shape, "summary"), dtype))
+    size = known_shape(input_shape, "summary")
+    try:
+        shapes = _shapes(model, np.zeros(size, dtype))
+    except ShapeError as error:
+        hint = f"input_shape has the batch axis in front, as in {(1, *size)}"
+        raise ShapeError(f"summary: {error.headline}", got=error.got, hint=hint) from error
     seen: set[int] = set()
     rows: list[Row] = []
     for path, module in model.named_modules():
