@@ -17,6 +17,7 @@ for package in ("typer", "rich", "sklearn", "PIL", "matplotlib"):
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "command-line.md"
 
 
+@pytest.mark.slow
 def test_every_command_on_the_page(tmp_path: Path) -> None:
     environment = {
         **os.environ,

@@ -62,6 +62,7 @@ def test_flat_functions_give_zero_not_none():
     np.testing.assert_array_equal(cr.grad(lambda x: cr.sign(x).sum())(x).data, [0, 0])
 
 
+@pytest.mark.slow
 def test_a_chain_of_100_000_ops():
     x = leaf(1.0)
     y = x

@@ -72,6 +72,7 @@ HEALTHY: dict[str, tuple[Callable[[], nn.Sequential], Callable[[Any], optim.Opti
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_run_has_no_finding(name: str, digits: tuple[Any, Any]) -> None:
     build, optimizer, shape = HEALTHY[name]

@@ -271,6 +271,7 @@ def test_refusals() -> None:
             act()
 
 
+@pytest.mark.slow
 def test_a_long_chain_needs_no_recursion() -> None:
     (x,) = leaves(x=1.0)
     y = x

@@ -79,7 +79,10 @@ def test_a_page_without_a_path_is_a_temporary_file() -> None:
 
 
 @in_chromium
-@pytest.mark.parametrize("name", ["neuron", "perceptron", "resnet", "shared weights", "random 40"])
+@pytest.mark.parametrize(
+    "name",
+    ["neuron", "perceptron", pytest.param("resnet", marks=pytest.mark.slow), "shared weights", "random 40"],
+)
 def test_the_page_puts_every_box_where_the_drawing_has_it(name: str, tmp_path: Path) -> None:
     """Closed, as at first, and all open: the script's arrangement is that of Python."""
     output = GRAPHS[name]()
@@ -177,6 +180,7 @@ def test_opening_searching_zooming_and_cards(tmp_path: Path) -> None:
     assert found["everything"] == 15
 
 
+@pytest.mark.slow
 @in_chromium
 def test_a_thousand_gates_open_at_once(tmp_path: Path) -> None:
     _, page = shown(loop(330), tmp_path)
