@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.core.mode import Scope, mode
+from chainrule.core.mode import mode
 from chainrule.core.registry import register
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Array, Spec, spec_of
@@ -143,10 +143,6 @@ class Op:
         """Return the meaning in one line of plain text."""
         return self.signature
 
-    def arithmetic_error(self, message: str) -> ChainruleError | None:
-        """Return the error that fits what NumPy said, if the family knows better words."""
-        return None
-
 
 def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     """Compute `op` on `inputs` and record where the result came from."""
@@ -267,11 +263,6 @@ def _origin(value: Any) -> str:
             f" {'parameter' if value.requires_grad else 'named'} '{path + '.' if path else ''}{value.name}'"
         )
     return text
-
-
-def scope_of(label: str, owner: Op) -> Scope:
-    """Return a new scope for one call of a composite."""
-    return Scope("composite", label, owner, mode.scope)
 
 
 def _read_signature(

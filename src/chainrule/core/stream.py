@@ -94,10 +94,6 @@ class Stream:
                 raise ArgumentError(f"random {name}: must be an integer in [0, 2**64), got {value}")
         self.seed, self.stream, self.counter = seed, stream, counter
 
-    def fork(self, stream: int) -> Stream:
-        """Return the independent stream number `stream` of the same seed, from its start."""
-        return Stream(self.seed, stream)
-
     def bits(self, count: int) -> Array:
         """Return `count` random uint32 words; the counter moves on by whole blocks of four."""
         blocks = -(-count // 4)
