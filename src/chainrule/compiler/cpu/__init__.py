@@ -1,0 +1,1 @@
+"""Native code for processors: kernels written in LLVM IR, built, kept and run."""

@@ -1,0 +1,148 @@
+"""Code: the vocabulary in which every kernel is written, over LLVM's own instructions.
+
+Loops, variables that change in them, vectors, and reads and writes at element offsets. It knows
+nothing of ops, shapes or layouts. Variables are stack slots; LLVM turns them into registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+
+from chainrule.compiler.cpu.target import Target
+
+POINTER = ir.PointerType()
+INDEX = ir.IntType(64)
+_TYPES: dict[str, ir.Type] = {
+    "float32": ir.FloatType(),
+    "float64": ir.DoubleType(),
+    "bool": ir.IntType(8),  # in memory; in registers a truth value is one bit
+}
+
+
+def type_of(dtype: npt.DTypeLike) -> ir.Type:
+    """Return the LLVM type of one number in memory (a bool takes a byte)."""
+    known = np.dtype(dtype)
+    return _TYPES.get(known.name) or ir.IntType(8 * known.itemsize)
+
+
+def constant(value: int) -> ir.Constant:
+    """Return a known index."""
+    return ir.Constant(INDEX, value)
+
+
+class Code:
+    """The body of one function that is being written.
+
+    Indices are i64 values or Python integers. `lanes` 1 means a plain number, more a vector.
+    """
+
+    def __init__(self, function: ir.Function, target: Target) -> None:
+        self.function, self.module, self.target = function, function.module, target
+        self.entry = ir.IRBuilder(function.append_basic_block("entry"))
+        first = function.append_basic_block("body")
+        self.entry.branch(first)
+        self.entry.position_before(self.entry.block.terminator)
+        self.builder = ir.IRBuilder(first)
+
+    # ---- control ---------------------------------------------------------------------------------
+    @contextmanager
+    def loop(self, start: Any, stop: Any, step: int = 1, name: str = "i") -> Iterator[ir.Value]:
+        """Repeat what is written inside for index start, start + step, ... below stop."""
+        low, high = self.index(start), self.index(stop)
+        before, body, after = self.builder.block, self._block(f"{name}.loop"), self._block(f"{name}.end")
+        self.builder.cbranch(self.builder.icmp_signed("<", low, high), body, after)
+        self.builder.position_at_end(body)
+        index = self.builder.phi(INDEX, name)
+        index.add_incoming(low, before)
+        yield index
+        following = self.builder.add(index, constant(step), flags=("nsw",))
+        index.add_incoming(following, self.builder.block)
+        self.builder.cbranch(self.builder.icmp_signed("<", following, high), body, after)
+        self.builder.position_at_end(after)
+
+    @contextmanager
+    def only_if(self, condition: ir.Value) -> Iterator[None]:
+        """Run what is written inside only where the condition holds."""
+        body, after = self._block("then"), self._block("endif")
+        self.builder.cbranch(condition, body, after)
+        self.builder.position_at_end(body)
+        yield
+        self.builder.branch(after)
+        self.builder.position_at_end(after)
+
+    def finish(self) -> None:
+        """End the function."""
+        self.builder.ret_void()
+
+    def _block(self, name: str) -> ir.Block:
+        return self.function.append_basic_block(name)
+
+    # ---- values ----------------------------------------------------------------------------------
+    def index(self, value: Any) -> ir.Value:
+        """Return an index as a value."""
+        return constant(value) if isinstance(value, int) else value
+
+    def variable(self, initial: ir.Value) -> ir.Value:
+        """Return a place that holds a value and may be given another; read it with `get`."""
+        place = self.entry.alloca(initial.type)
+        self.builder.store(initial, place)
+        return place
+
+    def get(self, place: ir.Value) -> ir.Value:
+        """Return what a variable holds."""
+        return self.builder.load(place, typ=place.allocated_type)
+
+    def set(self, place: ir.Value, value: ir.Value) -> None:
+        """Give a variable another value."""
+        self.builder.store(value, place)
+
+    def splat(self, value: ir.Value, lanes: int) -> ir.Value:
+        """Return a vector of one number in every lane."""
+        if lanes == 1 or isinstance(value.type, ir.VectorType):
+            return value
+        kind = ir.VectorType(value.type, lanes)
+        if isinstance(value, ir.Constant):
+            return ir.Constant(kind, [value.constant] * lanes)
+        nothing, first = ir.Constant(kind, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        one = self.builder.insert_element(nothing, value, first)
+        picks = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+        return self.builder.shuffle_vector(one, nothing, picks)
+
+    def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """Return a * b + c, rounded once."""
+        return self.call("llvm.fma", [a, b, c])
+
+    def call(self, name: str, args: Sequence[ir.Value], result: ir.Type | None = None) -> ir.Value:
+        """Call an LLVM intrinsic that is overloaded on the type of its first argument."""
+        kind = args[0].type
+        made = ir.FunctionType(result or kind, [each.type for each in args])
+        known = f"{name}.{_suffix(kind)}"
+        function = self.module.globals.get(known) or ir.Function(self.module, made, known)
+        return self.builder.call(function, args)
+
+    # ---- memory ----------------------------------------------------------------------------------
+    def at(self, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike) -> ir.Value:
+        """Return the address `offset` elements behind a pointer."""
+        return self.builder.gep(pointer, [self.index(offset)], source_etype=type_of(dtype))
+
+    def load(self, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike, lanes: int = 1) -> ir.Value:
+        """Read a number, or as many neighbours as there are lanes."""
+        kind = type_of(dtype)
+        typ = kind if lanes == 1 else ir.VectorType(kind, lanes)
+        return self.builder.load(self.at(pointer, offset, dtype), typ=typ, align=np.dtype(dtype).itemsize)
+
+    def store(self, value: ir.Value, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike) -> None:
+        """Write a number or a vector of neighbours."""
+        self.builder.store(value, self.at(pointer, offset, dtype), align=np.dtype(dtype).itemsize)
+
+
+def _suffix(kind: ir.Type) -> str:
+    if isinstance(kind, ir.VectorType):
+        return f"v{kind.count}{_suffix(kind.element)}"
+    return {"float": "f32", "double": "f64"}.get(str(kind), str(kind))
