@@ -1,31 +1,26 @@
-"""What the documentation says is executed: docstring examples, python blocks of pages, links.
+"""What the documentation says is executed: docstring examples, python blocks of pages, links, pictures.
 
-In a page (README.md, docs/ and the pages beside benchmarks and examples):
-
-- ```` ```python ```` blocks run top to bottom in one namespace, in a new working directory;
-- ```` ```python no-run ```` is only compiled; ```` ```python raises ```` must end in an exception;
-- a ```` ```text ```` or ```` ```output ```` block right below a python block is what that block prints (and
-  the exception's `Kind: message`), with `...` for anything; after `text approx`, numbers may
-  differ by one percent;
-- `<!-- needs: shared_data -->` in the first lines puts the test markers named there on the page;
-  with `shared_data` the real data sets are found in ../shared/data, as from a clone.
+`docs/pages.py` says what a block of a page means. Pages are README.md, those in docs/, and those
+beside benchmarks and examples; each runs in a new working directory. What it says that it needs,
+`<!-- needs: shared_data, slow -->`, are test markers; with `shared_data` the real data sets are found
+in ../shared/data, as from a clone, and CIFAR-10 where `load("cifar10")` looks. The notebooks of the
+lecture are those that `docs/build.py` makes of its pages.
 """
 
 from __future__ import annotations
 
 import ast
-import contextlib
 import doctest
 import importlib
-import io
-import math
+import json
 import re
 import sys
-import textwrap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from docs.build import LECTURE, notebook, picture_files, rewritten
+from docs.pages import needs, outputs
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for path in (ROOT / "src").rglob("*.py") if path.stem != "__main__")
@@ -36,96 +31,19 @@ PAGES = sorted(
 )
 OPTIONAL = {"matplotlib", "PIL", "rich", "safetensors", "sklearn", "typer"}
 
-FENCE = re.compile(r"^ *(`{3,}|~{3,})([^`]*)$")
-NEEDS = re.compile(r"<!-- needs: ([\w, ]+) -->")
-NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 LINK = re.compile(
     r"\]\(\s*<?([^)\s>]+)>?[^)]*\)|^\[[^\]]+\]:\s*(\S+)|(?:src|href)=\"([^\"]+)\"", re.MULTILINE
 )
 
 
-class Block(NamedTuple):
-    """A fenced block; `below` is the info string of the block right above it, '' if text lies between."""
-
-    info: list[str]
-    code: str
-    line: int
-    below: str
-
-
-def blocks(text: str) -> list[Block]:
-    """All fenced blocks of a page; a fence that is never closed is an error."""
-    found: list[Block] = []
-    lines, number, below = text.splitlines(), 0, ""
-    while number < len(lines):
-        fence = FENCE.match(lines[number])
-        if not fence:
-            below = below if not lines[number].strip() else ""
-            number += 1
-            continue
-        start = number + 1
-        closing = (n for n in range(start, len(lines)) if lines[n].strip() == fence[1])
-        number = next(closing, -1)
-        assert number >= 0, f"line {start}: this block is never closed"
-        code = textwrap.dedent("\n".join(lines[start:number]))
-        found.append(Block(fence[2].split(), code, start + 1, below))
-        below, number = fence[2].strip(), number + 1
-    return found
-
-
-def execute(block: Block, filename: str, namespace: dict[str, Any]) -> str:
-    """Run one python block and return what it printed."""
-    padded = "\n" * (block.line - 1) + block.code
-    program = compile(padded, filename, "exec", dont_inherit=True)
-    if "no-run" in block.info:
-        return ""
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        if "raises" not in block.info:
-            exec(program, namespace)
-        else:
-            try:
-                exec(program, namespace)
-            except Exception as error:
-                print(f"{type(error).__name__}: {error}")
-            else:
-                raise AssertionError(f"{filename}:{block.line}: should raise, but did not")
-    return out.getvalue()
-
-
-def agree(expected: str, printed: str, approx: bool = False) -> bool:
-    """Compare two texts but for white space, `...`, and (with `approx`) one percent in the numbers."""
-    pieces = " ".join(expected.split()).split("...")
-    literal = [[re.escape(text) for text in (NUMBER.split(piece) if approx else [piece])] for piece in pieces]
-    pattern = ".*?".join(f"({NUMBER.pattern})".join(texts) for texts in literal)
-    match = re.fullmatch(pattern, " ".join(printed.split()))
-    wanted = [number for piece in pieces for number in NUMBER.findall(piece)] if approx else []
-    return bool(match) and all(
-        math.isclose(float(want), float(got), rel_tol=1e-2, abs_tol=1e-6)
-        for want, got in zip(wanted, match.groups(), strict=True)
-    )
-
-
 def run_page(text: str, filename: str) -> int:
     """Execute a page and return the number of blocks that ran or were compared."""
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    printed, done = "", 0
-    for block in blocks(text):
-        kind = block.info[:1]
-        above = block.below.split()
-        if kind == ["python"]:
-            printed = execute(block, filename, namespace)
-        elif kind in (["text"], ["output"]) and above[:1] == ["python"] and "no-run" not in above:
-            told = f"{filename}:{block.line}: expected\n{block.code}\nprinted\n{printed}"
-            assert agree(block.code, printed, "approx" in block.info), told
-        else:
-            continue
+    done = 0
+    for block, printed in outputs(text, filename):
+        told = f"{filename}:{block.line}: expected\n{block.code}\nprinted\n{printed}"
+        assert block.runs or block.shows(printed), told
         done += 1
     return done
-
-
-def needs(text: str) -> list[str]:
-    found = NEEDS.search("\n".join(text.splitlines()[:5]))
-    return re.split(r"[ ,]+", found[1].strip()) if found else []
 
 
 def links(text: str, page: Path) -> dict[str, Path]:
@@ -211,15 +129,31 @@ def page_parameter(page: Path) -> Any:
     return pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
 
 
+def words(picture: Path) -> list[str]:
+    """Its texts but for fractions, whose last digits may differ from machine to machine."""
+    if picture.suffix != ".svg":
+        return []
+    texts = re.findall(r">([^<>]+)</text>", picture.read_text(encoding="utf-8"))
+    return [text for text in texts if not re.search(r"\d\.\d", text)]
+
+
 @pytest.mark.parametrize("page", [page_parameter(page) for page in PAGES])
-def test_page_runs(page: Path, desk: Path, request: pytest.FixtureRequest) -> None:
+def test_page_runs(
+    page: Path, desk: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = page.read_text(encoding="utf-8")
     if "torch" in needs(text):
         pytest.importorskip("torch")
     if "shared_data" in needs(text):
         (desk.parent / "shared").symlink_to(request.getfixturevalue("shared_data").parent)
+    if '"cifar10"' in text and "shared_data" in needs(text):
+        monkeypatch.setenv("CHAINRULE_DATA", str(request.getfixturevalue("cifar10_folder").parent))
     try:
         run_page(text, str(page))
+        for shown in picture_files(text, page) if page.is_relative_to(ROOT / "docs") else []:
+            drawn = desk / shown.name
+            assert drawn.is_file(), f"{page} shows {shown.name}, which its code does not draw"
+            assert words(drawn) == words(shown), shown.name
     finally:
         if pyplot := sys.modules.get("matplotlib.pyplot"):
             pyplot.close("all")
@@ -232,6 +166,16 @@ def test_links_lead_to_files(page: Path) -> None:
 
 def test_every_page_is_reached_from_the_readme() -> None:
     assert not (lost := unreachable(PAGES, ROOT / "README.md")), lost
+
+
+@pytest.mark.parametrize("page", LECTURE, ids=lambda page: page.stem)
+def test_notebooks_are_made_of_their_pages(page: Path) -> None:
+    made = notebook(page.read_text(encoding="utf-8"), page)
+    assert json.loads(page.with_suffix(".ipynb").read_text(encoding="utf-8")) == made, (
+        f"out of date: python -m docs.build {page.stem}"
+    )
+    nbformat = pytest.importorskip("nbformat")
+    nbformat.validate(nbformat.from_dict(made))
 
 
 def page_of(*parts: str) -> str:
@@ -274,6 +218,23 @@ def test_right_pages_pass(page: str, done: int) -> None:
 def test_wrong_pages_fail(page: str, message: str) -> None:
     with pytest.raises((AssertionError, SyntaxError, ZeroDivisionError), match=message):
         run_page(page, "page.md")
+
+
+def test_outputs_are_written_back_where_they_differ() -> None:
+    page = page_of("python", "print(2.001)", "text approx", "2.0", "python", "print(3)", "math", "4")
+    assert rewritten(page, "page.md") == page.replace("4", "3")
+    page = "- item\n\n  " + page_of("python", "print('a\\nb')", "text", "").replace("\n", "\n  ")
+    assert rewritten(page, "page.md") == page.replace("text\n  \n", "text\n  a\n  b\n")
+
+
+def test_a_notebook_holds_code_outputs_formulas_and_pictures(tmp_path: Path) -> None:
+    (tmp_path / "p.svg").write_text("<svg/>")
+    page = "# T\n\n" + page_of("python", "print(1)", "text", "1", "python", "f()", "math", "x", "sh", "ls")
+    cells = notebook(page + "\n![p](p.svg)", tmp_path / "page.md")["cells"]
+    assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "code", "markdown"]
+    assert [output["text"] for cell in cells[1:3] for output in cell["outputs"]] == [["1"], ["x"]]
+    assert "".join(cells[3]["source"]) == "$$\nx\n$$\n```sh\nls\n```\n![p](attachment:p.svg)"
+    assert cells[3]["attachments"] == {"p.svg": {"image/svg+xml": "PHN2Zy8+"}}
 
 
 def test_broken_links_are_found(tmp_path: Path) -> None:
