@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -34,8 +33,8 @@ class Library:
         return self._machine.emit_assembly(self._module)
 
 
-@lru_cache(maxsize=4)
 def _machine(target: Target) -> Any:
+    """Return a new LLVM machine: an engine owns the one it is given and frees it with itself."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     made = llvm.Target.from_triple(target.triple)
