@@ -1,0 +1,134 @@
+"""Copies of lines of a matrix into a panel, so that each step of a sum reads one short run.
+
+A panel is `[depth, width]`: one number of each line (a row of the left, a column of the right) for
+every step of the sum. Lines that only fill up a panel repeat the last one: their numbers are
+computed with, and never stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
+from chainrule.compiler.cpu.product.plan import vectors
+
+_I32 = ir.IntType(32)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Where a panel begins, and the numbers from one of its steps to the next."""
+
+    start: ir.Value
+    width: int
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines in memory: strides from line to line and from step to step, and the steps."""
+
+    line: int
+    step: int
+    depth: int
+    dtype: str
+    lanes: int
+
+
+def pack(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
+    """Write the copying of `count` lines into a panel; the panel has `panel_width(count)` at least."""
+    if lines.line == 1:
+        _copy(code, lines, source, count, panel)
+        return
+    # blocks of as many lines as fit a vector and as many steps are transposed in registers
+    block = min(lines.lanes, 1 << (count - 1).bit_length())
+    whole = lines.depth // block * block if lines.step == 1 and block > 1 else 0
+    if whole:
+        function = _transposer(code, lines, block, panel.width)
+        with code.loop(0, whole, block, "step") as step:
+            for first in range(0, count, block):
+                here = code.at(source, code.builder.add(step, constant(first * lines.line)), lines.dtype)
+                there = code.builder.add(code.builder.mul(step, constant(panel.width)), constant(first))
+                there = code.at(panel.start, there, lines.dtype)
+                code.builder.call(function, [here, there, constant(min(block, count - first) - 1)])
+    if whole < lines.depth:
+        _gather(code, lines, source, count, panel, start=whole)
+
+
+def _copy(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
+    """Copy neighbouring lines, step by step."""
+    with code.loop(0, lines.depth, name="step") as step:
+        here = code.builder.mul(step, constant(lines.step))
+        there = code.builder.mul(step, constant(panel.width))
+        for first, lanes, valid in vectors(count, lines.lanes):
+            place = code.builder.add(here, constant(first))
+            value = code.load_masked(source, place, lines.dtype, lanes, first_lanes(valid, lanes))
+            code.store(value, panel.start, code.builder.add(there, constant(first)), lines.dtype)
+
+
+def _gather(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel, *, start: int) -> None:
+    """Copy number by number, from step `start` on."""
+    with code.loop(start, lines.depth, name="step") as step, code.loop(0, panel.width, name="line") as line:
+        known = code.call("llvm.smin", [line, constant(count - 1)])
+        here = code.builder.add(
+            code.builder.mul(known, constant(lines.line)), code.builder.mul(step, constant(lines.step))
+        )
+        there = code.builder.add(code.builder.mul(step, constant(panel.width)), line)
+        code.store(code.load(source, here, lines.dtype), panel.start, there, lines.dtype)
+
+
+def _transposer(code: Code, lines: Lines, block: int, width: int) -> ir.Function:
+    """Return `void f(ptr source, ptr panel, i64 last)`: block lines (to `last`) times block steps."""
+    name = f"{code.function.name}.transpose{block}.{lines.line}.{width}"
+    known = code.module.globals.get(name)
+    if known is not None:
+        return known
+    function = ir.Function(code.module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX]), name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    inner = Code(function, code.target)
+    source, panel, last = function.args
+    found: list[ir.Value] = []
+    for index in range(block):
+        known = inner.call("llvm.smin", [constant(index), last])
+        place = inner.builder.mul(known, constant(lines.line))
+        found.append(inner.load(source, place, lines.dtype, block))
+    for index, value in enumerate(transposed(inner, found)):
+        inner.store(value, panel, index * width, lines.dtype)
+    inner.finish()
+    return function
+
+
+def transposed(code: Code, rows: list[ir.Value]) -> list[ir.Value]:
+    """Return the columns of a square of vectors, a power of two on a side.
+
+    For each bit of the place, the off-diagonal quarters of every 2 x 2 blocks are exchanged.
+    """
+    size, rows = len(rows), list(rows)
+    bit = 1
+    while bit < size:
+        upper = [j if not j & bit else size + j - bit for j in range(size)]
+        lower = [j + bit if not j & bit else size + j for j in range(size)]
+        for i in (i for i in range(size) if not i & bit):
+            a, b = rows[i], rows[i + bit]
+            rows[i], rows[i + bit] = shuffled(code, a, b, upper), shuffled(code, a, b, lower)
+        bit *= 2
+    return rows
+
+
+def shuffled(code: Code, a: ir.Value, b: ir.Value, picks: list[int]) -> ir.Value:
+    """Return a vector of lanes picked from two, those of the second counted on from the first's."""
+    mask = ir.Constant(ir.VectorType(_I32, len(picks)), picks)
+    return code.builder.shuffle_vector(a, b, mask)
+
+
+def first_lanes(valid: int, lanes: int) -> ir.Constant | None:
+    """Return the mask of the first `valid` lanes, None where that is all."""
+    bits = [int(lane < valid) for lane in range(lanes)]
+    return None if valid == lanes else ir.Constant(ir.VectorType(ir.IntType(1), lanes), bits)
+
+
+def panel_width(count: int, lanes: int) -> int:
+    """Return the numbers of a panel's step that hold some lines in whole blocks."""
+    return -(-count // lanes) * lanes if count > lanes else 1 << max(0, count - 1).bit_length()

@@ -1,0 +1,192 @@
+"""Tiles: the innermost loops, which keep a rectangle of the product in registers.
+
+Two ways. With columns in the lanes, a step of the sum reads one run of the right and spreads a
+number of each row of the left over the lanes. With the sum in the lanes, a step reads a vector of
+every row and column, and the lanes are added up at the end. A tile knows addresses, not the walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from chainrule.compiler.cpu.code import Code, constant, type_of
+from chainrule.compiler.cpu.product.matrix import Finish
+from chainrule.compiler.cpu.product.pack import first_lanes, shuffled
+from chainrule.compiler.cpu.product.plan import chains, vectors
+
+_UNROLLED = 96  # multiply-adds up to which a loop is written out
+_BODY = 12  # multiply-adds that a loop's body has at least
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of the product. Strides: left (row, step), right (column, step)."""
+
+    rows: int
+    columns: int
+    depth: int
+    left: tuple[int, int]
+    right: tuple[int, int]
+    lanes: int
+    dtype: str
+    padded: bool  # whether the right may be read up to whole vectors
+    by_sum: bool
+
+    @property
+    def name(self) -> str:
+        """What tells a tile from the others of a product."""
+        return f"tile{self.rows}x{self.columns}"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a tile stands in the product, and what is done there with its numbers."""
+
+    finish: Finish
+    pointers: Sequence[ir.Value]
+    batch: ir.Value
+    row: ir.Value
+    column: ir.Value
+
+
+def emit(code: Code, tile: Tile, left: ir.Value, right: ir.Value, to: Destination) -> None:
+    """Write a tile's sums and their finish; left and right point to its first numbers."""
+    found = _by_sum(code, tile, left, right) if tile.by_sum else _by_columns(code, tile, left, right)
+    for row, vectors_of_row in enumerate(found):
+        at = code.builder.add(to.row, constant(row))
+        for first, lanes, valid, value in vectors_of_row:
+            column = code.builder.add(to.column, constant(first))
+            mask = first_lanes(valid, lanes)
+            to.finish.emit(
+                code, to.pointers, value, batch=to.batch, row=at, column=column, lanes=lanes, mask=mask
+            )
+
+
+# First column, lanes, columns in it, and the finished sums.
+Finished = tuple[int, int, int, ir.Value]
+
+
+def _by_columns(code: Code, tile: Tile, left: ir.Value, right: ir.Value) -> list[list[Finished]]:
+    """Write the sums with columns in the lanes."""
+    runs = vectors(tile.columns, tile.lanes)
+    sums = _Sums(code, tile.dtype, [lanes for _ in range(tile.rows) for _, lanes, _ in runs])
+
+    def step(index: Any, add: Callable[[int, ir.Value, ir.Value], None]) -> None:
+        here = _scaled(code, index, tile.right[1])
+        there = _scaled(code, index, tile.left[1])
+        values: list[ir.Value] = []
+        for first, lanes, valid in runs:
+            mask = None if tile.padded else first_lanes(valid, lanes)
+            at = code.builder.add(here, constant(first))
+            values.append(code.load_masked(right, at, tile.dtype, lanes, mask))
+        for row in range(tile.rows):
+            at = code.builder.add(there, constant(row * tile.left[0]))
+            number = code.load(left, at, tile.dtype)
+            for column, value in enumerate(values):
+                add(row * len(runs) + column, code.splat(number, runs[column][1]), value)
+
+    sums.loop(tile.depth, step)
+    found = iter(sums.values())
+    return [[(*run, next(found)) for run in runs] for _ in range(tile.rows)]
+
+
+def _by_sum(code: Code, tile: Tile, left: ir.Value, right: ir.Value) -> list[list[Finished]]:
+    """Write the sums with their terms in the lanes."""
+    sums = _Sums(code, tile.dtype, [tile.lanes] * (tile.rows * tile.columns))
+    whole, rest = divmod(tile.depth, tile.lanes)
+
+    def step(index: Any, add: Callable[[int, ir.Value, ir.Value], None], valid: int = tile.lanes) -> None:
+        at = _scaled(code, index, tile.lanes)
+        mask = first_lanes(valid, tile.lanes)
+
+        def load(pointer: ir.Value, line: int) -> ir.Value:
+            place = code.builder.add(at, constant(line))
+            return code.load_masked(pointer, place, tile.dtype, tile.lanes, mask)
+
+        rows = [load(left, row * tile.left[0]) for row in range(tile.rows)]
+        for column in range(tile.columns):
+            value = load(right, column * tile.right[0])
+            for row, other in enumerate(rows):
+                add(row * tile.columns + column, other, value)
+
+    sums.loop(whole, step)
+    if rest:
+        step(whole, sums.adder(0), rest)
+    found, size = sums.values(), 1 << (tile.columns - 1).bit_length()
+    rows = [found[row * tile.columns : (row + 1) * tile.columns] for row in range(tile.rows)]
+    return [[(0, size, tile.columns, across(code, row))] for row in rows]
+
+
+def across(code: Code, values: Sequence[ir.Value]) -> ir.Value:
+    """Return the sum of each vector's lanes, side by side (as many as the next power of two)."""
+    groups: list[Any] = list(values)
+    lanes = groups[0].type.count
+    group = lanes  # lanes that belong to the same sum
+    while group > 1:
+        ahead = [*groups[1:], groups[-1]]
+        pairs = list(zip(groups[::2], ahead[::2], strict=True)) if len(groups) > 1 else [(groups[0],) * 2]
+        count = (2 if len(groups) > 1 else 1) * groups[0].type.count
+        low = [lane for lane in range(count) if lane % group < group // 2]
+        high = [lane + group // 2 for lane in low]
+        groups = [code.builder.fadd(shuffled(code, a, b, low), shuffled(code, a, b, high)) for a, b in pairs]
+        group //= 2
+    value = groups[0]
+    one = value.type.count == 1
+    return code.builder.extract_element(value, ir.Constant(ir.IntType(32), 0)) if one else value
+
+
+class _Sums:
+    """The running sums of a tile; short of sums, each is split into chains that are added at the end."""
+
+    def __init__(self, code: Code, dtype: str, lanes: Sequence[int]) -> None:
+        self.code, self.count = code, len(lanes)
+        self.chains = chains(self.count)
+        zeros = [_zero(dtype, each) for each in lanes]
+        self.places = [[code.variable(zero) for zero in zeros] for _ in range(self.chains)]
+
+    def loop(self, depth: int, step: Callable[..., None]) -> None:
+        """Write all steps: written out if that is little, else as a loop over some at a time."""
+        if self.count * depth <= _UNROLLED:
+            for index in range(depth):
+                step(index, self.adder(index))
+            return
+        body = max(self.chains, min(4, _BODY // self.count))
+        whole = depth // body * body
+        with self.code.loop(0, whole, body, "step") as start:
+            for index in range(body):
+                step(self.code.builder.add(start, constant(index)), self.adder(index))
+        for index in range(whole, depth):
+            step(index, self.adder(index))
+
+    def adder(self, index: int) -> Callable[[int, ir.Value, ir.Value], None]:
+        """Return what adds a product to a sum, in the chain of step `index`."""
+        places = self.places[index % self.chains]
+
+        def add(which: int, a: ir.Value, b: ir.Value) -> None:
+            total = self.code.get(places[which])
+            self.code.set(places[which], self.code.call("llvm.fmuladd", [a, b, total]))
+
+        return add
+
+    def values(self) -> list[ir.Value]:
+        """Return the sums, chains added in pairs."""
+        found: list[list[Any]] = [[self.code.get(place) for place in chain] for chain in self.places]
+        while len(found) > 1:
+            found = [
+                [self.code.builder.fadd(a, b) for a, b in zip(*pair, strict=True)]
+                for pair in zip(found[::2], found[1::2], strict=True)
+            ]
+        return found[0]
+
+
+def _zero(dtype: str, lanes: int) -> ir.Constant:
+    kind = type_of(dtype)
+    return ir.Constant(kind, 0.0) if lanes == 1 else ir.Constant(ir.VectorType(kind, lanes), None)
+
+
+def _scaled(code: Code, index: Any, stride: int) -> ir.Value:
+    return code.builder.mul(code.index(index), constant(stride), flags=("nsw",))
