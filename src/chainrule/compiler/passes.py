@@ -11,8 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.families.elementwise import Elementwise
+from chainrule.core.families.reduction import reduced_shape
 from chainrule.core.program import Equation, Operand, Program, Step, Value, Write
+from chainrule.core.registry import named
+from chainrule.core.spec import Spec, normalize_axes
 from chainrule.core.trace import Watched
+from chainrule.scalar.expr import VARIABLE
 
 Pass = Callable[[Program], Program]
 
@@ -45,8 +50,6 @@ def share_common(program: Program) -> Program:
                 same[id(step.output)] = known[key]
                 continue
             known[key] = step.output
-        elif isinstance(step, Write):
-            known.clear()
         kept.append(step)
     return _renamed(replace(program, steps=tuple(kept)), same)
 
@@ -66,8 +69,45 @@ def fold_constants(program: Program) -> Program:
     return _renamed(replace(program, steps=tuple(kept)), same)
 
 
+def without_copies(program: Program) -> Program:
+    """Read through ops that change nothing: for code whose values are not arrays of Python's."""
+    same: dict[int, Value] = {}
+    kept: list[Step] = []
+    for step in (_replaced(each, same) for each in program.steps):
+        if isinstance(step, Equation) and isinstance(step.op, Elementwise) and len(step.reads) == 1:
+            alike = step.reads[0].spec == step.output.spec
+            if alike and step.op.meaning(**step.params).function == VARIABLE:
+                same[id(step.output)] = step.reads[0]
+                continue
+        kept.append(step)
+    return _renamed(replace(program, steps=tuple(kept)), same)
+
+
+def plain_folds(program: Program) -> Program:
+    """Write a fold that keeps its axes as one that drops them and a reshape, so that both are one."""
+    count = max((step.output.number for step in program.equations), default=0) + 1
+    kept: list[Step] = []
+    for step in program.steps:
+        if isinstance(step, Equation) and step.op.family == "reduction" and step.params["keepdims"]:
+            (x,) = step.reads
+            axes = normalize_axes(step.params["axis"], len(x.spec.shape), step.op.heading)
+            spec = Spec(reduced_shape(x.spec.shape, axes, keepdims=False), step.output.spec.dtype)
+            folded, count = Value(count, spec, "result"), count + 1
+            kept.append(replace(step, params={"axis": axes, "keepdims": False}, output=folded))
+            shape = {"shape": step.output.spec.shape}
+            kept.append(Equation(named("reshape"), (folded,), shape, step.output, step.path))
+        elif isinstance(step, Equation) and step.op.family == "reduction":
+            (x,) = step.reads
+            axes = normalize_axes(step.params["axis"], len(x.spec.shape), step.op.heading)
+            kept.append(replace(step, params={"axis": axes, "keepdims": False}))
+        else:
+            kept.append(step)
+    return replace(program, steps=tuple(kept))
+
+
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("drop unread", drop_unread),
+    ("plain folds", plain_folds),
     ("fold constants", fold_constants),
     ("share common", share_common),
 )

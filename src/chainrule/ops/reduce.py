@@ -26,36 +26,45 @@ def sum(total: Expr, x: Expr, *, axis: Axes = None, keepdims: bool = False) -> E
     return total + x
 
 
-def _mask_spec(x: Spec, y: Spec, *, axes: tuple[int, ...]) -> Spec:
-    return Spec(x.shape, np.dtype(np.bool_))
+def _first_spec(x: Spec, y: Spec, *, axes: tuple[int, ...]) -> Spec:
+    count = np.prod([x.shape[axis] for axis in axes], dtype=np.int64)
+    shape = tuple(1 if i in axes else size for i, size in enumerate(x.shape))
+    return Spec(shape, np.dtype(np.uint8 if count <= 256 else np.int64))
 
 
 @opaque(
-    spec=_mask_spec,
-    reason="says where the extreme is, which is flat",
-    samples=[sample((2, 3), (1, 1), axes=(0, 1)), sample((2, 3), (2, 1), axes=(1,))],
+    spec=_first_spec,
+    reason="a place is an integer",
+    samples=[
+        sample((2, 3), (1, 1), axes=(0, 1)),
+        sample((2, 3), (2, 1), axes=(1,)),
+        sample((0, 3), (0, 1), axes=(1,)),
+    ],
 )
-def first_match(x: Array, y: Array, *, axes: tuple[int, ...] = ()) -> Array:
-    """Mark, in every fold over `axes`, the first item of `x` that equals `y` (or is NaN with it)."""
-    hits = (x == y) | (np.isnan(x) & np.isnan(y))
+def first_place(x: Array, y: Array, *, axes: tuple[int, ...] = ()) -> Array:
+    """Place, in every fold over `axes`, of the first item of `x` that equals `y` (or is NaN with it).
+
+    Places are counted in the order of the items; 0 where no item matches.
+    """
+    spec = _first_spec(Spec(x.shape, x.dtype), Spec(y.shape, y.dtype), axes=axes)
+    hits = (x == y) | ((x != x) & (y != y))
     if short_rows(x, axes):
-        mask = np.zeros(x.shape, np.bool_)
-        free: Any = True
-        for hit, out in zip(items_of(hits, axes), items_of(mask, axes), strict=True):
-            np.logical_and(hit, free, out=out)
-            free = free & ~hit
-        return mask
+        place, free = np.zeros(spec.shape, spec.dtype), np.ones(spec.shape, np.bool_)
+        for count, hit in enumerate(items_of(hits, axes)):
+            np.copyto(place, count, where=free & hit.reshape(spec.shape))
+            free &= ~hit.reshape(spec.shape)
+        return place
     rest = [axis for axis in range(x.ndim) if axis not in axes]
-    order = [*rest, *axes]
-    rows = hits.transpose(order).reshape([x.shape[axis] for axis in rest] + [-1] if x.size else [0, 1])
-    mask = np.zeros(rows.shape, np.bool_)
-    if x.size:
-        np.put_along_axis(mask, rows.argmax(axis=-1)[..., None], True, axis=-1)
-    return mask.reshape([x.shape[axis] for axis in order]).transpose(np.argsort(order))
+    rows = hits.transpose([*rest, *axes]).reshape(
+        [x.shape[axis] for axis in rest] + [-1] if x.size else [0, 1]
+    )
+    return rows.argmax(axis=-1).astype(spec.dtype).reshape(spec.shape)
 
 
 def _route(g: Tensor, x: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return where(first_match(x, y.detach(), axes=axes), g, 0.0)
+    sizes = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
+    items = np.arange(np.prod(sizes)).reshape(sizes)
+    return where(equal(first_place(x, y.detach(), axes=axes), items), g, 0.0)
 
 
 @reduction(gradient=_route)
@@ -117,7 +126,19 @@ def mean(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     return divide(sum(x, axis=axis, keepdims=keepdims), count)
 
 
+def _var_gradient(
+    g: Tensor, node: Tensor, x: Tensor, *, axis: Axes, ddof: float, keepdims: bool
+) -> tuple[Tensor]:
+    """The mean moves too, but distances from it add up to 0, so that its share vanishes."""
+    axes = normalize_axes(axis, x.ndim, "var(x)")
+    kept = tuple(1 if i in axes else size for i, size in enumerate(x.shape))
+    free = _count(x, axes) - ddof
+    centred = subtract(x, mean(x, axis=axes, keepdims=True))
+    return (multiply(multiply(g.reshape(kept), 2.0 / free if free > 0 else np.nan), centred),)
+
+
 @composite(
+    gradient=_var_gradient,
     samples=[*_STATISTICS, sample((4, 3), axis=0, ddof=1)],
     wrong=[wrong("var(x): ddof must be a number of at least 0, got -1", (3,), ddof=-1)],
 )

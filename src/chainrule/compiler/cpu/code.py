@@ -141,6 +141,68 @@ class Code:
         """Write a number or a vector of neighbours."""
         self.builder.store(value, self.at(pointer, offset, dtype), align=np.dtype(dtype).itemsize)
 
+    def load_masked(
+        self, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike, lanes: int, mask: ir.Value | None
+    ) -> ir.Value:
+        """Read neighbours where the mask (one bit a lane; None: everywhere) is set, zeros elsewhere."""
+        if mask is None:
+            return self.load(pointer, offset, dtype, lanes)
+        kind = ir.VectorType(type_of(dtype), lanes)
+        signature = ir.FunctionType(kind, [POINTER, ir.IntType(32), mask.type, kind])
+        args = [self.at(pointer, offset, dtype), _alignment(dtype), mask, ir.Constant(kind, None)]
+        return self.builder.call(self._intrinsic(f"llvm.masked.load.{_suffix(kind)}.p0", signature), args)
+
+    def store_masked(
+        self, value: ir.Value, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike, mask: ir.Value | None
+    ) -> None:
+        """Write neighbours where the mask (None: everywhere) is set."""
+        if mask is None:
+            self.store(value, pointer, offset, dtype)
+            return
+        kind = value.type
+        signature = ir.FunctionType(ir.VoidType(), [kind, POINTER, ir.IntType(32), mask.type])
+        args = [value, self.at(pointer, offset, dtype), _alignment(dtype), mask]
+        self.builder.call(self._intrinsic(f"llvm.masked.store.{_suffix(kind)}.p0", signature), args)
+
+    def gather(
+        self, pointer: ir.Value, offsets: ir.Value, dtype: npt.DTypeLike, mask: ir.Value | None
+    ) -> ir.Value:
+        """Read elements at a vector of offsets; where the mask is not set, element 0 instead."""
+        offsets = self._kept(offsets, mask)
+        kind = ir.VectorType(type_of(dtype), offsets.type.count)
+        made: ir.Value = ir.Constant(kind, ir.Undefined)
+        for lane in range(kind.count):
+            place = ir.Constant(ir.IntType(32), lane)
+            item = self.load(pointer, self.builder.extract_element(offsets, place), dtype)
+            made = self.builder.insert_element(made, item, place)
+        return made
+
+    def scatter(
+        self, value: ir.Value, pointer: ir.Value, offsets: ir.Value, dtype: npt.DTypeLike,
+        mask: ir.Value | None,
+    ) -> None:  # fmt: skip
+        """Write elements at a vector of offsets, lane by lane, where the mask is set."""
+        for lane in range(offsets.type.count):
+            place = ir.Constant(ir.IntType(32), lane)
+            at, item = (self.builder.extract_element(each, place) for each in (offsets, value))
+            if mask is None:
+                self.store(item, pointer, at, dtype)
+            else:
+                with self.only_if(self.builder.extract_element(mask, place)):
+                    self.store(item, pointer, at, dtype)
+
+    def _kept(self, offsets: ir.Value, mask: ir.Value | None) -> ir.Value:
+        return (
+            offsets if mask is None else self.builder.select(mask, offsets, ir.Constant(offsets.type, None))
+        )
+
+    def _intrinsic(self, name: str, signature: ir.FunctionType) -> ir.Function:
+        return self.module.globals.get(name) or ir.Function(self.module, signature, name)
+
+
+def _alignment(dtype: npt.DTypeLike) -> ir.Constant:
+    return ir.Constant(ir.IntType(32), np.dtype(dtype).itemsize)
+
 
 def _suffix(kind: ir.Type) -> str:
     if isinstance(kind, ir.VectorType):

@@ -1,0 +1,190 @@
+"""Convolutions: found again in the movements and contractions that they are made of.
+
+A contraction over `windows` of a (padded) value is a convolution; with the windows' own taps left
+over it is the gradient of the weights; and the transpose of `windows`, applied to a contraction, is
+the gradient of the input. All of them work on images side by side, in the lanes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from chainrule.compiler.cpu.convolution import Forward, Geometry, InputGradient, WeightGradient
+from chainrule.core.families.contraction import Contraction
+from chainrule.core.families.movement import Transposed
+from chainrule.core.program import Equation, Value
+from chainrule.core.spec import Shape
+from chainrule.ops.shape import pairs
+
+_LANES = {"float32": 16, "float64": 8}
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A convolution that a step finishes: what it works on, in the kernel's order."""
+
+    kind: Any
+    operands: tuple[Value, Value]
+    geometry: Geometry
+
+
+class Convolutions:
+    """The convolutions of a program; `split` is how many images lie side by side (0: there are none)."""
+
+    def __init__(self, lowering: Any) -> None:
+        self.lowering = lowering
+        self.equations: dict[int, Equation] = lowering.equations
+        self.matches: dict[int, Match] = {}
+        self.inner: set[int] = set()  # steps that only lead to a convolution's last
+        self.split = 0
+        dtypes: list[str] = []
+        for step in lowering.program.equations:
+            found = self._matched(step)
+            if found is not None:
+                self.matches[id(step.output)] = found
+                dtypes.append(step.output.spec.dtype.name)
+        if dtypes:
+            self.split = _LANES[dtypes[0]]
+            self.matches = {
+                key: match
+                for key, match in self.matches.items()
+                if self.equations[key].output.spec.dtype.name == dtypes[0]
+            }
+        for key in self.matches:
+            self._leading(self.equations[key])
+
+    def lower(self, step: Equation) -> bool:
+        """Lower a step that finishes a convolution or leads to one; tell whether it does."""
+        found = self.matches.get(id(step.output))
+        if found is None:
+            return id(step.output) in self.inner
+        lowering = self.lowering
+        first, second = found.operands
+        weights = found.kind is WeightGradient
+        reads = [
+            lowering.laid_out(first, self.split),
+            lowering.laid_out(second, self.split if weights else 0),
+        ]
+        home = lowering.home(step.output, 0 if weights else self.split)
+        lowering.add(found.kind(found.geometry, step.output.spec.dtype.name), reads, [home])
+        lowering.elements.settle(step.output, home)
+        return True
+
+    def _leading(self, step: Equation) -> None:
+        """Mark the steps before an input's gradient that nobody else reads."""
+        while isinstance(step.op, Transposed):
+            step = self.equations[id(step.reads[0])]
+            if len(self.lowering.reuse.readers[id(step.output)]) > 1:
+                return
+            self.inner.add(id(step.output))
+
+    # ---- what is a convolution -------------------------------------------------------------------
+    def _matched(self, step: Equation) -> Match | None:
+        if step.output.spec.dtype.name not in _LANES or 0 in step.output.spec.shape:
+            return None
+        if step.op.family == "contraction" and len({v.spec.dtype for v in step.reads}) == 1:
+            return self._forward_or_weights(step)
+        if isinstance(step.op, Transposed):
+            return self._input(step)
+        return None
+
+    def _forward_or_weights(self, step: Equation) -> Match | None:
+        axes = cast("Contraction", step.op).axes
+        if axes.dots != (False, False, False):
+            return None
+        for side, names in ((0, axes.left), (1, axes.right)):
+            seen = self._windows(step.reads[side])
+            if seen is None:
+                continue
+            other, given = step.reads[1 - side], (axes.right, axes.left)[side]
+            taps = len(seen[1]["size"])
+            lead, places, inner = names[: -2 * taps], names[-2 * taps : -taps], names[-taps:]
+            if axes.out[-taps:] == places and given[-taps:] == inner and _weights(given, lead, axes.out):
+                geometry = _geometry(seen, other.spec.shape, taps, grouped=len(lead) == 3)
+                return Match(Forward, (seen[0], other), geometry)
+            if given[-taps:] == places and axes.out[-taps:] == inner and _weights(axes.out, lead, given):
+                geometry = _geometry(seen, step.output.spec.shape, taps, grouped=len(lead) == 3)
+                return Match(WeightGradient, (other, seen[0]), geometry)
+        return None
+
+    def _windows(self, value: Value) -> tuple[Value, dict[str, Any], Any] | None:
+        """Return what a value is a view of windows on, how they slide, and the padding."""
+        step = self.equations.get(id(value))
+        if step is None or step.op.name != "windows":
+            return None
+        (source,) = step.reads
+        padded = self.equations.get(id(source))
+        if padded is not None and padded.op.name == "constant_pad":
+            widths = pairs(padded.params["pad_width"], len(source.spec.shape))
+            taps = len(step.params["size"])
+            if padded.params["fill"] == 0 and not any(map(sum, widths[:-taps])):
+                return padded.reads[0], step.params, widths[-taps:]
+        return source, step.params, ((0, 0),) * len(step.params["size"])
+
+    def _input(self, step: Equation) -> Match | None:
+        """Match the transpose of windows, or of padding and windows, over a contraction."""
+        params: dict[str, Any] = step.params
+        shape, widths = tuple(params["shape"]), None
+        op = cast("Transposed", step.op)
+        if op.forward.name == "constant_pad":
+            widths = pairs(params["params"]["pad_width"], len(shape))
+            before = self.equations.get(id(step.reads[0]))
+            if before is None or not isinstance(before.op, Transposed):
+                return None
+            step, params, op = before, before.params, before.op
+        if op.forward.name != "windows":
+            return None
+        made = self.equations.get(id(step.reads[0]))
+        taps = len(params["params"]["size"])
+        if made is None or made.op.family != "contraction" or (widths and any(map(sum, widths[:-taps]))):
+            return None
+        axes = cast("Contraction", made.op).axes
+        lead, places, inner = axes.out[: -2 * taps], axes.out[-2 * taps : -taps], axes.out[-taps:]
+        pads = widths[-taps:] if widths else ((0, 0),) * taps
+        for side, names in ((0, axes.left), (1, axes.right)):
+            weight, g = made.reads[side], made.reads[1 - side]
+            given = (axes.right, axes.left)[side]
+            if names[-taps:] == inner and given[-taps:] == places and _weights(names, lead, given):
+                source = (_Shaped(shape), params["params"], pads)
+                geometry = _geometry(source, weight.spec.shape, taps, grouped=len(lead) == 3)
+                return Match(InputGradient, (g, weight), geometry)
+        return None
+
+
+def _weights(names: tuple[str, ...], lead: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+    """Tell whether names are (group?) output, input, taps for images of (n, group?, input)."""
+    n, *group, inner = lead
+    taps = len(names) - 2 - len(group)
+    if taps < 1 or names[: len(group)] != tuple(group) or names[len(group) + 1] != inner:
+        return False
+    return outer[: 2 + len(group)] == (n, *group, names[len(group)])
+
+
+@dataclass(frozen=True)
+class _Shaped:
+    """A value of which only the shape matters."""
+
+    shape: Shape
+
+    @property
+    def spec(self) -> _Shaped:
+        """The shape, where a value has it."""
+        return self
+
+
+def _geometry(seen: Any, weight: Shape, taps: int, grouped: bool) -> Geometry:
+    source, slide, pads = seen
+    n, *channels = source.spec.shape[:-taps]
+    groups = channels[0] if grouped else 1
+    outputs = weight[0] * weight[1] if grouped else weight[0]
+    rest = (1,) * (2 - taps)
+    height, width = rest + tuple(source.spec.shape[-taps:])
+    kh, kw = rest + tuple(slide["size"])
+    return Geometry(
+        n=n, c=channels[-1] * groups, h=height, w=width, o=outputs, kh=kh, kw=kw,
+        stride=rest + tuple(slide["stride"] or (1,) * taps),
+        pads=((0, 0),) * (2 - taps) + tuple(map(tuple, pads)),
+        dilation=rest + tuple(slide["dilation"] or (1,) * taps),
+        groups=groups,
+    )  # fmt: skip

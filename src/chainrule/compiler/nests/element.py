@@ -1,0 +1,420 @@
+"""Elements: what one element of each value of a program is, keyed by the family of its op.
+
+An elementwise op applies its expression, a movement changes indices, a reduction folds, a transpose
+asks where an element went. Values that have a home in memory are read from it; all others are
+written out in terms of those, so a chain of ops is one term, and no movement ever moves anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from chainrule import scalar
+from chainrule.compiler.nests import term as terms
+from chainrule.compiler.nests.buffer import Buffer, flat, unflat
+from chainrule.compiler.nests.index import Index, Variable, dynamic, loop, number, variable
+from chainrule.compiler.nests.term import Bound, Term
+from chainrule.core.families.contraction import Contraction
+from chainrule.core.families.elementwise import Elementwise
+from chainrule.core.families.movement import IndexMap, Movement, Transposed
+from chainrule.core.families.reduction import Reduction
+from chainrule.core.program import Equation, Operand, Value
+from chainrule.core.spec import Shape, normalize_axes
+from chainrule.core.trace import Watched
+from chainrule.errors import TraceError
+from chainrule.ops.index import Slot
+
+Indices = tuple[Index, ...]
+
+
+class Elements:
+    """The elements of a program's values, as far as decided: `homes` says which lie in memory."""
+
+    def __init__(self, equations: dict[int, Equation], setting: Callable[[Watched], Term]) -> None:
+        self.homes: dict[int, Buffer] = {}
+        self.equations, self.setting = equations, setting
+        self.split = 0  # so many items of axis 0 of an image-like value lie side by side
+        self._known: dict[Any, Term] = {}
+
+    def settle(self, value: Value, home: Buffer) -> None:
+        """Let a value be read from memory from now on."""
+        self.homes[id(value)] = home
+        self._known.clear()
+
+    def of(self, operand: Operand, at: Indices, depth: int = 0) -> Term:
+        """Return the element of an operand at `at`, inside `depth` folds."""
+        if not isinstance(operand, Value):
+            assert operand is not None
+            return terms.value(operand)
+        home = self.homes.get(id(operand))
+        if home is not None:
+            return terms.load(home, home.address(at))
+        if operand.constant is not None:
+            return terms.cast(terms.value(operand.constant.item()), operand.spec.dtype)
+        key = (id(operand), at, depth)
+        found = self._known.get(key)
+        if found is None:
+            equation = self.equations[id(operand)]
+            found = self._known[key] = _FAMILIES[equation.op.family](self, equation, at, depth)
+        return found
+
+    def computed(self, value: Value, at: Indices) -> Term:
+        """Return the element as it is computed, whether or not the value has a home."""
+        equation = self.equations[id(value)]
+        return _FAMILIES[equation.op.family](self, equation, at, 0)
+
+    def loops(self, shape: Shape, name: str, spread: bool = False) -> tuple[list[Variable], Indices]:
+        """Return loop variables over a shape, and the indices that they make.
+
+        With `spread`, axis 0 is cut into blocks of `split` items, and the items come last.
+        """
+        counted = 0
+        made: list[Variable] = []
+        for size in shape:  # axes of size 1 are not counted, so that spaces that differ by them are one
+            made.append(variable(f"{name}{counted}", size))
+            counted += size != 1
+        if not spread or not self.split:
+            return made, tuple(map(loop, made))
+        block = variable(f"{name}block", -(-shape[0] // self.split))
+        inside = variable(f"{name}lane", self.split)
+        return [block, *made[1:], inside], (
+            loop(block) * self.split + loop(inside),
+            *map(loop, made[1:]),
+        )
+
+    def spread(self, value: Operand) -> bool:
+        """Tell whether a value has the images of a batch in its axis 0, side by side in memory."""
+        if not isinstance(value, Value):
+            return False
+        home = self.homes.get(id(value))
+        return home is not None and home.lanes > 0
+
+
+def _elementwise(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+    op = cast("Elementwise", equation.op)
+    shape = equation.output.spec.shape
+    args = [elements.of(each, _broadcast(each, shape, at), depth) for each in equation.inputs]
+    for name in op.floats:
+        given = equation.params[name]
+        args.append(elements.setting(given) if isinstance(given, Watched) else terms.value(float(given)))
+    names = (*op.inputs, *op.floats)
+    return terms.apply(op.meaning(**equation.params), names, args, equation.output.spec.dtype)
+
+
+def _broadcast(operand: Operand, shape: Shape, at: Indices) -> Indices:
+    if not isinstance(operand, Value):
+        return ()
+    own = operand.spec.shape
+    lead = len(shape) - len(own)
+    return tuple(i if size != 1 else number(0) for i, size in zip(at[lead:], own, strict=True))
+
+
+def _movement(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+    (source,) = equation.reads
+    if isinstance(equation.op, Transposed):
+        inner = equation.params
+        back = equation.op.forward.map(tuple(inner["shape"]), **inner["params"])
+        return _transposed(elements, source, back, at, depth)
+    return _moved(elements, source, cast("Movement", equation.op), equation.params, at, depth)
+
+
+def _moved(
+    elements: Elements, source: Value, op: Movement, params: dict[str, Any], at: Indices, depth: int
+) -> Term:
+    found = op.map(source.spec.shape, **params)
+    if found.indices is None:
+        return elements.of(source, unflat(flat(at, found.shape), source.spec.shape), depth)
+    places = tuple(
+        sum((at[axis] * step for axis, step in index.steps), number(index.start)) for index in found.indices
+    )
+    bounds: list[Bound] = [(i, 0, size - 1) for i, size in zip(places, source.spec.shape, strict=True)]
+    inside = elements.of(source, places, depth)
+    fill = terms.cast(terms.value(source.spec.dtype.type(found.fill).item()), source.spec.dtype)
+    return terms.guard(bounds, inside, fill)
+
+
+def _transposed(elements: Elements, source: Value, back: IndexMap, at: Indices, depth: int) -> Term:
+    """Ask, for each element of the map's source, which elements of the result were read from it."""
+    dtype = source.spec.dtype
+    if back.indices is None:
+        return elements.of(source, unflat(flat(at, back.source), back.shape), depth)
+    found: list[Index | None] = [None] * len(back.shape)
+    bounds: list[Bound] = []
+    free: list[Variable] = []
+
+    def folded(axis: int) -> Index:
+        made = variable(f"t{depth}_{axis}", back.shape[axis])
+        free.append(made)
+        return loop(made)
+
+    for index, place in zip(back.indices, at, strict=True):
+        steps = sorted(((a, s) for a, s in index.steps if s), key=lambda pair: -back.shape[pair[0]])
+        offset = place - index.start
+        if len(steps) == 2 and _tiles(steps, back.shape):
+            (outer, stride), (inner, step) = sorted(steps, key=lambda pair: -abs(pair[1]))
+            found[inner], found[outer] = (offset % stride) // step, offset // stride
+            bounds.append((offset // stride, 0, back.shape[outer] - 1))
+            bounds.append((offset % stride, 0, step * (back.shape[inner] - 1)))
+            bounds.append((offset % step, 0, 0))
+            continue
+        for axis, step in steps[1:]:
+            found[axis] = folded(axis)
+            offset = offset - found[axis] * step  # pyright: ignore
+        if not steps:
+            bounds.append((offset, 0, 0))
+            continue
+        (axis, step), size = steps[0], back.shape[steps[0][0]]
+        if step < 0:
+            offset, step = offset * -1, -step
+        found[axis] = offset // step
+        bounds += [(offset % step, 0, 0), (found[axis], 0, size - 1)]  # pyright: ignore
+    places = tuple(each if each is not None else folded(axis) for axis, each in enumerate(found))
+    zero = terms.cast(terms.value(dtype.type(0).item()), dtype)
+    term = terms.guard(bounds, elements.of(source, places, depth + bool(free)), zero)
+    return terms.fold("add", free, term, dtype) if free else term
+
+
+def _tiles(steps: Sequence[tuple[int, int]], shape: Shape) -> bool:
+    """Tell whether two axes step through one without meeting: windows that do not overlap."""
+    (outer, stride), (inner, step) = sorted(steps, key=lambda pair: -abs(pair[1]))
+    return stride > 0 and step > 0 and step * (shape[inner] - 1) < stride and (outer != inner)
+
+
+def _reduction(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+    op = cast("Reduction", equation.op)
+    (x,) = equation.reads
+    axes = normalize_axes(equation.params["axis"], len(x.spec.shape), op.heading)
+    kept = [i for i in range(len(x.spec.shape)) if i not in axes]
+    given = [at[i] for i in kept] if equation.params["keepdims"] else at
+    places = dict(zip(kept, given, strict=True))
+    return _folded(elements, op.monoid, x, places, axes, equation.output.spec.dtype, depth)
+
+
+def _folded(
+    elements: Elements,
+    monoid: str,
+    x: Value,
+    places: dict[int, Index],
+    axes: Sequence[int],
+    dtype: np.dtype[Any],
+    depth: int,
+) -> Term:
+    """Fold over `axes` of x, its other axes being at `places`."""
+    free, indices, bounds = _loops_over(elements, x, axes, depth)
+    places = {**places, **dict(zip(axes, indices, strict=True))}
+    item = elements.of(x, tuple(places[i] for i in range(len(places))), depth + 1)
+    item = terms.cast(item, dtype)
+    if bounds:
+        item = terms.guard(bounds, item, terms.identity(monoid, dtype))
+    return terms.fold(monoid, free, item, dtype)
+
+
+def _loops_over(
+    elements: Elements, x: Value, axes: Sequence[int], depth: int
+) -> tuple[list[Variable], list[Index], list[Bound]]:
+    """Return loop variables over axes of x; where its images lie side by side, over blocks and items."""
+    shape = x.spec.shape
+    free = [variable(f"f{depth}_{axis}", shape[axis]) for axis in axes]
+    indices = list(map(loop, free))
+    if not (axes and axes[0] == 0 and elements.split and reads_spread(elements, x)):
+        return free, indices, []
+    block = variable(f"f{depth}_0", -(-shape[0] // elements.split))
+    inside = variable(f"f{depth}_lane", elements.split)
+    indices[0] = loop(block) * elements.split + loop(inside)
+    return [block, *free[1:], inside], indices, [(indices[0], 0, shape[0] - 1)]
+
+
+def reads_spread(elements: Elements, x: Value) -> bool:
+    """Tell whether elements of x are made of values whose images lie side by side."""
+    if len(x.spec.shape) < 2 or id(x) not in elements.equations:
+        return elements.spread(x)
+    if id(x) in elements.homes:
+        return elements.spread(x)
+    probe = elements.of(x, tuple(loop(variable(f"p{i}", s)) for i, s in enumerate(x.spec.shape)))
+    first = variable("p0", x.spec.shape[0])
+    return any(
+        each.kind == "load" and each.data[0].lanes and first in each.free and _in_blocks(each.data[1], first)
+        for each in terms.walk([probe])
+    )
+
+
+def _in_blocks(place: Index, of: Variable) -> bool:
+    """Tell whether a variable counts the items that lie side by side: its neighbours are neighbours."""
+    return place.step(of) in (None, 1)
+
+
+def _contraction(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+    op = cast("Contraction", equation.op)
+    a, b = equation.reads
+    axes, dtype = op.axes, equation.output.spec.dtype
+    lead = len(at) - len(axes.out)
+    places = dict(zip(axes.out, at[lead:], strict=True))
+    sizes = dict(zip(reversed(axes.left), reversed(a.spec.shape), strict=False))
+    free = [variable(f"f{depth}_{n}", sizes[n]) for n in axes.left if n not in axes.out]
+    summed = [n for n in axes.left if n not in axes.out]
+    places.update(zip(summed, map(loop, free), strict=True))
+
+    def read(value: Value, names: Sequence[str]) -> Term:
+        own = value.spec.shape
+        extra = len(own) - len(names)
+        before = at[lead - extra : lead]
+        leading = tuple(i if s != 1 else number(0) for i, s in zip(before, own, strict=False))
+        found = elements.of(value, (*leading, *(places[n] for n in names)), depth + 1)
+        return terms.cast(found, dtype)
+
+    product = terms.apply(_PRODUCT, ("x", "y"), [read(a, axes.left), read(b, axes.right)], dtype)
+    return terms.fold("add", free, product, dtype) if free else product
+
+
+def _opaque(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+    made = _OPAQUE.get(equation.op.name)
+    if made is None:
+        raise TraceError(f"compile: {equation.op.name} has no native form")
+    return made(elements, equation, at, depth)
+
+
+def _sum_to(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+    (x,) = equation.reads
+    shape, out = x.spec.shape, equation.output.spec.shape
+    lead = len(shape) - len(out)
+    axes = [i for i in range(len(shape)) if i < lead or (out[i - lead] == 1 and shape[i] != 1)]
+    places = {i: at[i - lead] for i in range(len(shape)) if i not in axes}
+    if not axes:
+        return elements.of(x, at, depth)
+    return _folded(elements, "add", x, places, axes, x.spec.dtype, depth)
+
+
+def _joined(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+    axis = equation.params["axis"] % len(at)
+    dtype = equation.output.spec.dtype
+    found = terms.cast(terms.value(dtype.type(0).item()), dtype)
+    start = 0
+    for each in equation.reads:
+        size = each.spec.shape[axis]
+        place = at[axis] - start
+        if size:
+            inside = elements.of(each, (*at[:axis], place, *at[axis + 1 :]), depth)
+            found = terms.guard([(place, 0, size - 1)], terms.cast(inside, dtype), found)
+        start += size
+    return found
+
+
+def _picked(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+    x, *arrays = equation.reads
+    return elements.of(x, looked_up(elements, equation, arrays, x.spec.shape, at, depth), depth)
+
+
+def looked_up(
+    elements: Elements, equation: Equation, arrays: Sequence[Value], shape: Shape, at: Indices, depth: int
+) -> Indices:
+    """Return where in an array of `shape` the key of a lookup finds the item at `at`."""
+    key = equation.params["key"]
+    common = np.broadcast_shapes(*(each.spec.shape for each in arrays))
+    inside, parts = _key_axes(key, shape, common)
+    places: list[Index] = []
+    for part, axis, size in parts:
+        if part == "all":
+            places.append(at[axis])
+        elif isinstance(part, slice):
+            start, _, step = part.indices(size)
+            places.append(at[axis] * step + start)
+        elif isinstance(part, Slot):
+            array = arrays[part.place]
+            read = elements.of(array, _broadcast(array, common, at[inside : inside + len(common)]), depth)
+            places.append(dynamic(_wrapped(read, size), size))
+        else:
+            places.append(number(int(part) % size))
+    return tuple(places)
+
+
+def _key_axes(key: tuple[Any, ...], shape: Shape, common: Shape) -> tuple[int, list[Any]]:
+    """Return where the index arrays' axes stand in the result, and each source axis with its part."""
+    given = len([each for each in key if each is not None and each is not Ellipsis])
+    at = key.index(Ellipsis) if Ellipsis in key else len(key)
+    full = (*key[:at], *(["all"] * (len(shape) - given)), *key[at + 1 :])
+    looked = [i for i, part in enumerate(full) if isinstance(part, (Slot, int, np.integer))]
+    together = looked == list(range(looked[0], looked[-1] + 1))
+    parts: list[Any] = []
+    axis, source, inside = (0, 0, 0) if together else (len(common), 0, 0)
+    for place, part in enumerate(full):
+        if place in looked:
+            if together and place == looked[0]:
+                inside, axis = axis, axis + len(common)
+            parts.append((part, -1, shape[source]))
+        else:
+            if part is not None:
+                parts.append((part, axis, shape[source]))
+            axis += 1
+        source += part is not None
+    return inside, parts
+
+
+def _wrapped(read: Term, size: int) -> Term:
+    """Count negative places from the end; those beyond are kept inside (the step reports them)."""
+    return terms.apply(_WITHIN, ("x", "y"), [terms.cast(read, _PLACE), terms.value(size)], _PLACE)
+
+
+def _place_of(monoid: str) -> Callable[..., Term]:
+    """Return the element of argmax or argmin: the first place that holds the extreme."""
+
+    def element(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+        (x,) = equation.reads
+        axes = normalize_axes(equation.params["axis"], len(x.spec.shape), equation.op.heading)
+        kept = [i for i in range(len(x.spec.shape)) if i not in axes]
+        given = [at[i] for i in kept] if equation.params["keepdims"] else at
+        places = dict(zip(kept, given, strict=True))
+        best = _folded(elements, monoid, x, places, axes, x.spec.dtype, depth)
+        return _matched(elements, x, best, places, axes, equation.output.spec.dtype, depth)
+
+    return element
+
+
+def _first_place(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
+    x, y = equation.reads
+    axes = equation.params["axes"]
+    places = {i: at[i] for i in range(len(at)) if i not in axes}
+    best = elements.of(y, at, depth)
+    return _matched(elements, x, best, places, axes, equation.output.spec.dtype, depth)
+
+
+def _matched(
+    elements: Elements,
+    x: Value,
+    best: Term,
+    places: dict[int, Index],
+    axes: Sequence[int],
+    dtype: np.dtype[Any],
+    depth: int,
+) -> Term:
+    """Return the place along `axes` of the first item of x that is `best` (or NaN with it)."""
+    free = [variable(f"f{depth}_{axis}", x.spec.shape[axis]) for axis in axes]
+    places = {**places, **dict(zip(axes, map(loop, free), strict=True))}
+    item = elements.of(x, tuple(places[i] for i in range(len(places))), depth + 1)
+    return terms.first(free, terms.apply(_MATCH, ("x", "y"), (item, best), np.dtype(np.bool_)), dtype)
+
+
+_PLACE = np.dtype(np.int64)
+_X, _Y = scalar.variable("x"), scalar.variable("y")
+_PRODUCT = _X * _Y
+_WITHIN = scalar.minimum(scalar.maximum(scalar.select(_X < 0, _X + _Y, _X), 0), _Y - 1)
+_MATCH = scalar.logical_or(
+    scalar.equal(_X, _Y), scalar.logical_and(scalar.not_equal(_X, _X), scalar.not_equal(_Y, _Y))
+)
+_OPAQUE: dict[str, Callable[..., Term]] = {
+    "sum_to": _sum_to,
+    "joined": _joined,
+    "picked": _picked,
+    "first_place": _first_place,
+    "argmax": _place_of("maximum"),
+    "argmin": _place_of("minimum"),
+}
+_FAMILIES: dict[str, Callable[..., Term]] = {
+    "elementwise": _elementwise,
+    "movement": _movement,
+    "reduction": _reduction,
+    "contraction": _contraction,
+    "opaque": _opaque,
+}

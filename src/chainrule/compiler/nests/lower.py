@@ -1,0 +1,394 @@
+"""Lowering: a program as a list of kernels over buffers.
+
+One walk over the steps decides, for each value, whether it gets a place in memory or is written out
+wherever it is read. What is stored becomes a loop nest, a matrix product, a convolution or a draw;
+nests over the same space that need nothing of each other but the same element become one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiler.nests import term as terms
+from chainrule.compiler.nests.buffer import Buffer, unflat
+from chainrule.compiler.nests.convolve import Convolutions
+from chainrule.compiler.nests.element import Elements, Indices, looked_up, reads_spread
+from chainrule.compiler.nests.multiply import product_of
+from chainrule.compiler.nests.nest import Store
+from chainrule.compiler.nests.reuse import Reuse
+from chainrule.compiler.nests.term import Term
+from chainrule.compiler.passes import without_copies
+from chainrule.core.program import Equation, HostCall, Program, Value, Write
+from chainrule.core.spec import Shape
+from chainrule.core.trace import Watched
+from chainrule.errors import TraceError
+from chainrule.ops.random import default
+from chainrule.scalar.expr import apply
+from chainrule.scalar.expr import variable as named
+
+_BACK = 256  # how many nests before the latest are asked whether a store may join them
+
+
+@dataclass(eq=False)
+class Item:
+    """One piece of work over buffers: stores over a space, or `work` that a kernel is made for."""
+
+    buffers: list[Buffer]
+    written: list[Buffer]
+    work: Any = None
+    space: tuple[Shape, bool] | None = None
+    variables: Sequence[Any] = ()
+    stores: list[Store] = field(default_factory=list[Store])
+    serial: Sequence[Any] = ()
+
+
+class Lowering:
+    """The lowering of one program; `items`, `results` and `actions` are what comes of it."""
+
+    def __init__(self, program: Program) -> None:
+        terms.forget()
+        self.program = program = without_copies(program)
+        self.items: list[Item] = []
+        self.equations = {id(step.output): step for step in program.equations}
+        self.settings: dict[int, int] = {}  # by id of a watched number: its slot
+        self.slots = 0
+        self._slots: dict[Any, int] = {}
+        self.actions: list[Any] = []  # numbers to read and host calls, in the order of the program
+        self.streams: list[Any] = []
+        self.constants: list[Buffer] = []
+        self.inner: list[Buffer] = []
+        self.results: list[Buffer] = []
+        self.setting = Buffer("settings", (0,), np.dtype(np.float64), "setting")
+        self.elements = Elements(self.equations, self._setting_of)
+        self.reuse = Reuse(program)
+        self._copies: dict[Any, Buffer] = {}
+        self._stream_states: dict[int, Buffer] = {}
+        self._prepare()
+        self.convolutions = Convolutions(self)
+        self.elements.split = self.convolutions.split
+        for place, step in enumerate(program.steps):
+            if isinstance(step, Equation):
+                self._equation(place, step)
+            elif isinstance(step, Write):
+                self._write(place, step)
+        self._finish()
+
+    # ---- what the program begins with ------------------------------------------------------------
+    def _prepare(self) -> None:
+        for role, values in (("argument", self.program.arguments), ("captured", self.program.captured)):
+            for place, value in enumerate(values):
+                home = Buffer(f"{role[0]}{place}", value.spec.shape, value.spec.dtype, role, place)
+                self.elements.settle(value, home)
+        for step in self.program.steps:
+            if isinstance(step, HostCall):
+                self.actions.append(step.function)
+                self._slots.clear()  # what a call changes is read again
+            elif isinstance(step, Equation):
+                self._prepare_equation(step)
+        self.setting.shape = (self.slots,)
+
+    def _prepare_equation(self, step: Equation) -> None:
+        for value in step.reads:
+            if value.constant is not None and value.constant.size != 1:
+                self._literal(value)
+        for name, each in step.params.items():
+            if isinstance(each, Watched) and id(each) not in self.settings:
+                if name not in getattr(step.op, "floats", ()):
+                    raise TraceError(f"compile: {step.op.name}: {name} cannot change from run to run")
+                self.settings[id(each)] = self._slot(each)
+
+    def _slot(self, watched: Watched) -> int:
+        key = (id(watched.owner), watched.key, watched.place)
+        if key not in self._slots:
+            self._slots[key] = self.slots
+            self.slots += 1
+            self.actions.append((self._slots[key], watched))
+        return self._slots[key]
+
+    def _literal(self, value: Value) -> None:
+        if id(value) not in self.elements.homes:
+            array = np.ascontiguousarray(value.constant)
+            home = Buffer(
+                f"k{len(self.constants)}", array.shape, array.dtype, "constant", len(self.constants)
+            )
+            home.array = array
+            self.constants.append(home)
+            self.elements.settle(value, home)
+
+    def _setting_of(self, watched: Watched) -> Term:
+        return terms.setting(self.setting, self.settings[id(watched)])
+
+    # ---- steps -----------------------------------------------------------------------------------
+    def _equation(self, place: int, step: Equation) -> None:
+        value = step.output
+        if 0 in value.spec.shape:
+            return
+        if step.op.name == "drawn":
+            self._draw(step)
+        elif self.convolutions.lower(step) or not self.reuse.wanted(value):
+            return
+        elif step.op.name in ("placed", "cumsum"):
+            self._own_loop(step)
+        elif step.op.family == "contraction" and value.spec.dtype.kind == "f":
+            work, operands, home = product_of(self, step)
+            self.add(work, operands, [home])
+            self.elements.settle(value, home)
+        elif self.reuse.keep(place, step, self.elements):
+            self.store(value)
+        elif self._becomes_images(step):
+            self.elements.settle(value, self.copy(value, self.elements.split))
+
+    def _becomes_images(self, step: Equation) -> bool:
+        """Tell whether rows of features take the shape of images again, which are read side by side."""
+        if not self.elements.split or step.op.name != "reshape":
+            return False
+        (source,) = step.reads
+        old, new = source.spec.shape, step.output.spec.shape
+        return len(old) == 2 < len(new) and old[0] == new[0] and not reads_spread(self.elements, source)
+
+    def _write(self, place: int, step: Write) -> None:
+        target = self.elements.homes[id(step.target)]
+        if 0 in target.shape:
+            return
+        for value in self.reuse.outliving(place, target, self.elements):
+            self.elements.settle(value, self.copy(value))
+        space, variables, at = self.space(step.value)
+        term = terms.cast(self.elements.of(step.value, at), target.dtype)
+        if _reads_elsewhere(term, target, target.address(at)):
+            self.elements.settle(step.value, self.copy(step.value))
+            term = terms.cast(self.elements.of(step.value, at), target.dtype)
+        self.add_store(space, variables, Store(target, target.address(at), term))
+        if step.value.constant is None and id(step.value) not in self.elements.homes:
+            self.elements.settle(step.value, target)
+
+    def _draw(self, step: Equation) -> None:
+        stream = step.params["stream"] or default
+        state = self._stream_states.get(id(stream))
+        if state is None:
+            state = Buffer(f"s{len(self.streams)}", (3,), np.dtype(np.int64), "stream", len(self.streams))
+            self.streams.append(stream)
+            self._stream_states[id(stream)] = state
+        home = self.home(step.output)
+        self.add(("draw", step.params), [state], [home])
+        self.add(("advance", step.params), [], [state])
+        self.elements.settle(step.output, home)
+
+    def _own_loop(self, step: Equation) -> None:
+        """Lower what has an order: items added where an array says, and running sums."""
+        home = self.home(step.output)
+        if step.op.name == "placed":
+            self._zeros(home)
+            g, *arrays = step.reads
+            variables, at = self.elements.loops(g.spec.shape, "o")
+            places = looked_up(self.elements, step, arrays, home.shape, at, 0)
+            store = Store(home, home.address(places), self.elements.of(g, at), adds=True)
+            serial = [each for each in variables if store.place.step(each) is None]
+        else:
+            variables, store, serial = self._running_sum(step, home)
+        self.items.append(Item(_buffers(store), [home], None, None, variables, [store], serial))
+        self.elements.settle(step.output, home)
+
+    def _zeros(self, home: Buffer) -> None:
+        variables, at = self.elements.loops(home.shape, "o")
+        zero = terms.cast(terms.value(home.dtype.type(0).item()), home.dtype)
+        self.items.append(Item([home], [home], None, None, variables, [Store(home, home.address(at), zero)]))
+
+    def _running_sum(self, step: Equation, home: Buffer) -> tuple[list[Any], Store, list[Any]]:
+        (x,) = step.reads
+        shape, axis = x.spec.shape, step.params["axis"]
+        if axis is None:
+            variables, at = self.elements.loops(home.shape, "o")
+            along, place = 0, unflat(at[0], shape)
+        else:
+            variables, at = self.elements.loops(home.shape, "o")
+            along, place = axis % len(shape), at
+        before = (*at[:along], at[along] - 1, *at[along + 1 :])
+        zero = terms.cast(terms.value(home.dtype.type(0).item()), home.dtype)
+        last = shape[along] - 1 if axis is not None else home.shape[0] - 1
+        total = terms.guard([(at[along], 1, last)], terms.load(home, home.address(before)), zero)
+        item = terms.cast(self.elements.of(x, place), home.dtype)
+        root = apply("add", named("x"), named("y"))
+        store = Store(home, home.address(at), terms.apply(root, ("x", "y"), (total, item), home.dtype))
+        order = [v for i, v in enumerate(variables) if i != along] + [variables[along]]
+        return order, store, [variables[along]]
+
+    def _finish(self) -> None:
+        for place, value in enumerate(self.program.results):
+            home = self.elements.homes.get(id(value)) if value.constant is None else None
+            if home is not None and home.role == "result" and home not in self.results:
+                home.place = place
+                self.results.append(home)
+                continue
+            made = Buffer(f"r{place}", value.spec.shape, value.spec.dtype, "result", place)
+            self.results.append(made)
+            if 0 in value.spec.shape:
+                continue
+            if value.constant is not None and value.constant.size != 1:
+                self._literal(value)
+            space, variables, at = self.space(value)
+            term = terms.cast(self.elements.of(value, at), made.dtype)
+            self.add_store(space, variables, Store(made, made.address(at), term))
+
+    # ---- places in memory ------------------------------------------------------------------------
+    def home(self, value: Value, lanes: int = 0) -> Buffer:
+        """Return a new buffer for a value: a result's own if the value is one."""
+        spec = value.spec
+        if not lanes and id(value) in self.reuse.results:
+            return Buffer(f"r{value.number}", spec.shape, spec.dtype, "result")
+        made = Buffer(f"v{value.number}", spec.shape, spec.dtype, "inner", len(self.inner), lanes)
+        self.inner.append(made)
+        return made
+
+    def temporary(self, shape: Shape, dtype: np.dtype[Any], lanes: int = 0) -> Buffer:
+        """Return a new buffer for what is no value of the program."""
+        made = Buffer(f"t{len(self.inner)}", shape, dtype, "inner", len(self.inner), lanes)
+        self.inner.append(made)
+        return made
+
+    def space(self, value: Value) -> tuple[tuple[Shape, bool], list[Any], Indices]:
+        """Return the index space that a value is computed over: its key, loop variables and indices."""
+        spread = (
+            len(value.spec.shape) > 1 and bool(self.elements.split) and reads_spread(self.elements, value)
+        )
+        variables, at = self.elements.loops(value.spec.shape, "o", spread)
+        return _space(value.spec.shape, spread), variables, at
+
+    def store(self, value: Value) -> Buffer:
+        """Compute a value into a buffer of its own and read it from there from now on."""
+        space, variables, at = self.space(value)
+        lanes = self.elements.split if space[1] and len(value.spec.shape) > 2 else 0
+        home = self.home(value, lanes if id(value) not in self.reuse.results else 0)
+        term = terms.cast(self.elements.computed(value, at), value.spec.dtype)
+        self.add_store(space, variables, Store(home, home.address(at), term))
+        self.elements.settle(value, home)
+        return home
+
+    def copy(self, value: Value, lanes: int = 0) -> Buffer:
+        """Compute a value into a further buffer."""
+        space, variables, at = self.space(value)
+        if lanes and not space[1]:
+            space = _space(value.spec.shape, True)
+            variables, at = self.elements.loops(value.spec.shape, "o", True)
+        made = self.temporary(value.spec.shape, value.spec.dtype, lanes)
+        term = terms.cast(self.elements.of(value, at), value.spec.dtype)
+        self.add_store(space, variables, Store(made, made.address(at), term))
+        return made
+
+    def plain(self, value: Value) -> Buffer:
+        """Return a buffer that holds a value in C order."""
+        return self.laid_out(value, 0)
+
+    def laid_out(self, value: Value, lanes: int) -> Buffer:
+        """Return a buffer that holds a value in a layout, a view of another one if that is so."""
+        _, at = self.elements.loops(value.spec.shape, "o", bool(lanes))
+        seen = self.elements.of(value, at)
+        wanted = Buffer("", value.spec.shape, value.spec.dtype, "", lanes=lanes).address(at)
+        if seen.kind == "load" and seen.data[1] == wanted:
+            return seen.data[0]
+        home = self.elements.homes.get(id(value))
+        found = self._copies.get((id(value), lanes))
+        if found is None:
+            if home is None and not lanes:
+                self._copies[id(value), 0] = found = self.copy(value)
+            else:
+                self._copies[id(value), lanes] = found = self.copy(value, lanes)
+            if home is None and value.constant is None:
+                self.elements.settle(value, found)
+        return found
+
+    # ---- items -----------------------------------------------------------------------------------
+    def add(self, work: Any, reads: Sequence[Buffer], writes: Sequence[Buffer]) -> None:
+        """Add work of its own kind."""
+        self.items.append(Item([*reads, *writes], list(writes), work))
+
+    def add_store(self, space: tuple[Shape, bool], variables: Sequence[Any], store: Store) -> None:
+        """Let a store join an earlier nest over the same space, or begin a nest."""
+        if 0 in space[0]:
+            return
+        if space[1] and space[0][0] % self.elements.split:
+            store = _kept_inside(self.elements, store, space[0])
+        start = max(0, len(self.items) - _BACK)
+        joined = [
+            (item, self._joined(item, start + i, space, store)) for i, item in enumerate(self.items[start:])
+        ]
+        able = [(item, made) for item, made in joined if made is not None]
+        if able:  # the nest with which most is shared, the latest of such
+            item, made = max(reversed(able), key=lambda pair: _shared(pair[0], store))
+            item.stores.append(made)
+            item.buffers += [b for b in _buffers(made) if b not in item.buffers]
+            item.written.append(store.buffer)
+            return
+        made = Item(_buffers(store), [store.buffer], None, space, variables, [store])
+        self.items.append(made)
+
+    def _joined(self, item: Item, place: int, space: tuple[Shape, bool], store: Store) -> Store | None:
+        """Return the store as a part of an earlier nest, or None where it may not be."""
+        if item.space is None or item.space != space:
+            return None
+        between = self.items[place + 1 :]
+        reads = _reads(store.term)
+        if any(store.buffer in each.buffers for each in between):
+            return None
+        if any(buffer in each.written for each in between for buffer in reads):
+            return None
+        term = store.term
+        for other in item.stores:
+            if other.buffer not in reads:
+                continue
+            if other.buffer.role == "captured":
+                return None
+            term = _forwarded(term, other)
+            if other.buffer in _reads(term):
+                return None
+        stored_to = [t for s in item.stores for t in terms.walk([s.term]) if t.kind == "load"]
+        for each in stored_to:
+            if each.data[0] is store.buffer and each.data[1] != store.place:
+                return None
+        return replace(store, term=term)
+
+
+def _space(shape: Shape, spread: bool) -> tuple[Shape, bool]:
+    """Return what tells spaces apart; axes of size 1 do not, but for the one that is cut into blocks."""
+    return tuple(size for axis, size in enumerate(shape) if size != 1 or (spread and not axis)), spread
+
+
+def _kept_inside(elements: Elements, store: Store, shape: Shape) -> Store:
+    """Let lanes beyond the last image be zeros, or unwritten where there is no place for them."""
+    _, at = elements.loops(shape, "o", True)
+    bounds = ((at[0], 0, shape[0] - 1),)
+    zero = terms.cast(terms.value(store.term.dtype.type(0).item()), store.term.dtype)
+    term = terms.guard(bounds, store.term, zero)
+    return Store(store.buffer, store.place, term, None if store.buffer.lanes else bounds[0])
+
+
+def _shared(item: Item, store: Store) -> int:
+    return sum(each.bytes for each in _reads(store.term) if each in item.buffers)
+
+
+def _buffers(store: Store) -> list[Buffer]:
+    return list(dict.fromkeys([*_reads(store.term), store.buffer]))
+
+
+def _reads(term: Term) -> list[Buffer]:
+    return list(dict.fromkeys(t.data[0] for t in terms.walk([term]) if t.kind in ("load", "setting")))
+
+
+def _reads_elsewhere(term: Term, target: Buffer, place: Any) -> bool:
+    """Tell whether a term reads a buffer anywhere but at `place`."""
+    return any(t.kind == "load" and t.data[0] is target and t.data[1] != place for t in terms.walk([term]))
+
+
+def _forwarded(term: Term, other: Store) -> Term:
+    """Replace reads of what another store puts at the same place by what it puts there."""
+    done: dict[Term, Term] = {}
+    for each in terms.walk([term]):
+        if each.kind == "load" and each.data == (other.buffer, other.place):
+            done[each] = terms.cast(other.term, other.buffer.dtype)
+        else:
+            done[each] = terms.rebuilt(each, [done[arg] for arg in each.args])
+    return done[term]

@@ -1,0 +1,42 @@
+"""Memory: one block for all that a program computes on the way, each value where room is free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.compiler.nests.buffer import Buffer
+
+ALIGNMENT = 64
+
+
+def arranged(uses: Sequence[Sequence[Buffer]]) -> tuple[dict[Buffer, int], int]:
+    """Return the offset of every inner buffer in a shared block, and the size of the block.
+
+    `uses` are the buffers that each piece of work touches, in the order of work. A buffer takes room
+    from its first use to its last: the lowest gap that is wide enough.
+    """
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    for place, buffers in enumerate(uses):
+        for each in buffers:
+            if each.role == "inner":
+                first.setdefault(each, place)
+                last[each] = place
+    offsets: dict[Buffer, int] = {}
+    total = 0
+    living: list[Buffer] = []
+    for each in sorted(first, key=lambda buffer: (first[buffer], -buffer.bytes)):
+        living = [other for other in living if last[other] >= first[each]]
+        start = 0
+        for other in sorted(living, key=lambda buffer: offsets[buffer]):
+            if start + _room(each) <= offsets[other]:
+                break
+            start = max(start, offsets[other] + _room(other))
+        offsets[each] = start
+        total = max(total, start + _room(each))
+        living.append(each)
+    return offsets, total
+
+
+def _room(buffer: Buffer) -> int:
+    return -(-max(buffer.bytes, 1) // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,155 @@
+"""Reuse: which values are worth a place in memory, and which are computed anew by each reader.
+
+Computing a few numbers again in registers is cheaper than a trip to memory and back, so cheap values
+and values with one reader are written out where they are read. Sums and extremes are kept, unless
+one row of them is read right away; so are values that a product needs as a matrix.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from chainrule.compiler.nests.buffer import Buffer
+from chainrule.compiler.nests.element import Elements
+from chainrule.compiler.nests.index import loop, variable
+from chainrule.core.families.elementwise import Elementwise
+from chainrule.core.families.movement import Transposed
+from chainrule.core.program import Equation, Program, Value, Write
+from chainrule.scalar.expr import Expr, walk
+
+_HEAVY = {"exp": 12, "expm1": 16, "log": 12, "log1p": 14, "tanh": 16, "erf": 24, "sin": 14, "cos": 14,
+          "power": 30, "arctan2": 24, "divide": 4, "sqrt": 4, "remainder": 8, "floor_divide": 8}  # fmt: skip
+_SMALL, _LARGE = 6, 60  # the work, in operations an element, that is worth memory: in a cache, and beyond
+_CACHED = 1 << 17  # bytes
+_ROW = 4096  # items of a row that is reduced where its result is read
+_CHAIN = 400  # what one element may cost at most, written out
+
+
+class Reuse:
+    """What a program reads where, and what each value costs."""
+
+    def __init__(self, program: Program) -> None:
+        self.results = {id(value) for value in program.results}
+        self.readers: dict[int, list[int]] = {}
+        self.steps = program.steps
+        for place, step in enumerate(program.steps):
+            for value in step.reads:
+                self.readers.setdefault(id(value), []).append(place)
+        self.written: dict[int, list[int]] = {}  # by id of a captured value: where it is changed
+        for place, step in enumerate(program.steps):
+            if isinstance(step, Write):
+                self.written.setdefault(id(step.target), []).append(place)
+        self._captured = {value.number: value for value in program.captured}
+        self._cost: dict[int, float] = {}
+        self._roots: dict[int, frozenset[int]] = {id(v): frozenset([id(v)]) for v in program.captured}
+        self._changed: dict[int, set[int]] = {}
+
+    def wanted(self, value: Value) -> bool:
+        """Tell whether anything reads a value."""
+        return id(value) in self.readers or id(value) in self.results
+
+    def keep(self, place: int, step: Equation, elements: Elements) -> bool:
+        """Decide whether the result of a step is stored."""
+        value = step.output
+        cost, roots = self._costs(step, elements)
+        kept = (
+            id(value) in self.results
+            or self._outlives(place, value, roots)
+            or cost > _CHAIN
+            or self._asked_for(value)
+            or self._worth(step, cost, elements)
+        )
+        self._cost[id(value)] = 1.0 if kept else cost
+        self._roots[id(value)] = frozenset() if kept else roots
+        return kept
+
+    def outliving(self, place: int, target: Buffer, elements: Elements) -> list[Value]:
+        """Return the values that lie in a buffer which is changed at `place` and are read after it."""
+        found: list[Value] = []
+        for step in self.steps[:place]:
+            value = step.output if isinstance(step, Equation) else None
+            if value is not None and elements.homes.get(id(value)) is target:
+                if any(reader > place for reader in self.readers.get(id(value), ())):
+                    found.append(value)
+        return found
+
+    def _costs(self, step: Equation, elements: Elements) -> tuple[float, frozenset[int]]:
+        cost, roots = 0.0, frozenset[int]()
+        for value in step.reads:
+            cost += self._cost.get(id(value), 1.0)
+            roots |= self._roots.get(id(value), frozenset())
+        if step.op.family == "elementwise":
+            op: Any = step.op
+            assert isinstance(op, Elementwise)
+            cost += _work(op.meaning(**step.params))
+        return cost, roots
+
+    def _outlives(self, place: int, value: Value, roots: frozenset[int]) -> bool:
+        """Tell whether a value is read after something that it is made of has changed."""
+        last = max(self.readers.get(id(value), (0,)))
+        return any(place < change < last for root in roots for change in self.written.get(root, ()))
+
+    def _asked_for(self, value: Value) -> bool:
+        """Tell whether a kernel of its own kind reads the value."""
+        for reader in self.readers.get(id(value), ()):
+            step = self.steps[reader]
+            if isinstance(step, Equation) and (
+                step.op.family == "contraction" or step.op.name in ("placed", "cumsum")
+            ):
+                return value.spec.dtype.kind == "f" and self._made(value)
+        return False
+
+    def _made(self, value: Value) -> bool:
+        """Tell a computed value from one that only looks at another."""
+        for step in self.steps:
+            if isinstance(step, Equation) and step.output is value:
+                return step.op.family != "movement"
+        return False
+
+    def _worth(self, step: Equation, cost: float, elements: Elements) -> bool:
+        value = step.output
+        if step.op.family == "movement":
+            at = tuple(loop(variable(f"o{axis}", s)) for axis, s in enumerate(value.spec.shape))
+            return isinstance(step.op, Transposed) and elements.computed(value, at).kind == "fold"
+        size = math.prod(value.spec.shape)
+        folds = step.op.family in ("reduction", "contraction") or step.op.name in (
+            "sum_to", "first_place", "argmax", "argmin",
+        )  # fmt: skip
+        if folds:
+            return not self._row(step)
+        readers = [self.steps[place] for place in self.readers[id(value)]]
+        times = 0.0
+        for reader in readers:
+            ratio = 1.0
+            if isinstance(reader, Equation) and reader.op.family in ("elementwise", "movement"):
+                ratio = max(1.0, math.prod(reader.output.spec.shape) / max(size, 1))
+            times += min(ratio, 8.0)
+        bytes_ = size * value.spec.dtype.itemsize
+        return (times - 1) * cost > (_SMALL if bytes_ <= _CACHED else _LARGE)
+
+    def _row(self, step: Equation) -> bool:
+        """Tell whether a fold is best computed by its reader: rows, each read along itself once."""
+        value = step.output
+        readers = self.readers[id(value)]
+        if len(readers) != 1 or len(step.reads) != 1 or step.op.name in ("first_place", "argmax", "argmin"):
+            return False
+        shape, source = value.spec.shape, step.reads[0].spec.shape
+        reader: Any = self.steps[readers[0]]
+        if isinstance(reader, Equation) and reader.op.name == "reshape":
+            shape, readers = reader.output.spec.shape, self.readers.get(id(reader.output), ())
+            reader = self.steps[readers[0]] if len(readers) == 1 else None
+        items = math.prod(source) // max(math.prod(shape), 1)
+        if items > _ROW or not isinstance(reader, Equation) or reader.op.family != "elementwise":
+            return False
+        return math.prod(shape) > 1 and shape == (*source[:-1], 1)
+
+
+_works: dict[Expr, float] = {}
+
+
+def _work(root: Expr) -> float:
+    found = _works.get(root)
+    if found is None:
+        found = _works[root] = sum(_HEAVY.get(each.function, 1.0) for each in walk(root) if each.args)
+    return found

@@ -1,0 +1,195 @@
+"""Term: what one element of a value is, as an expression over reads of buffers.
+
+Terms are immutable and shared: equal terms are the same object, so common parts of all that a loop
+nest computes are found by identity. `free` are the loop variables that a term depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiler.nests import index as indices
+from chainrule.compiler.nests.buffer import Buffer
+from chainrule.compiler.nests.index import Index, Variable
+from chainrule.scalar.expr import Expr
+
+_terms: dict[Any, Term] = {}
+_NOTHING: frozenset[Variable] = frozenset()
+
+
+class Term:
+    """One node; `kind` tells what `data` is:
+
+    load (buffer, index) · number (a Python number) · setting (buffer, slot: a number that is read at
+    each run) · apply (expression, names of the arguments) · cast · fold (monoid, variables) ·
+    first (variables: the place of the first true item) · guard (bounds: the first argument where
+    low <= index <= high for all of them, else the second)
+    """
+
+    __slots__ = ("args", "data", "dtype", "free", "kind", "weak")
+
+    kind: str
+    data: Any
+    args: tuple[Term, ...]
+    dtype: np.dtype[Any]
+    weak: bool
+    free: frozenset[Variable]
+
+    def put(self, places: Mapping[Variable, Index]) -> Term:
+        """Return the term with variables replaced by indices."""
+        return _put(self, places, {})
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.data} {self.args}>"
+
+
+def forget() -> None:
+    """Drop all known terms and indices: between two programs none need be the same."""
+    _terms.clear()
+    indices.forget()
+
+
+def _make(
+    kind: str, data: Any, args: tuple[Term, ...], dtype: np.dtype[Any], free: frozenset[Variable],
+    weak: bool = False,
+) -> Term:  # fmt: skip
+    key = (kind, data, dtype.num, weak, *map(id, args))
+    found = _terms.get(key)
+    if found is None:
+        found = _terms[key] = Term()
+        found.kind, found.data, found.args, found.dtype, found.weak = kind, data, args, dtype, weak
+        found.free = free.union(*(arg.free for arg in args))
+    return found
+
+
+def load(buffer: Buffer, place: Index) -> Term:
+    """Return the element of a buffer at an address."""
+    return _make("load", (buffer, place), (), buffer.dtype, place.free)
+
+
+def value(known: float | int | bool) -> Term:
+    """Return a Python number; it takes the dtype of what it meets."""
+    data = (known.__class__.__name__, repr(known), known)
+    return _make("number", data, (), np.dtype(type(known)), _NOTHING, weak=True)
+
+
+def setting(buffer: Buffer, slot: int) -> Term:
+    """Return a number that is set anew at each run; like a Python number it is weak."""
+    return _make("setting", (buffer, slot), (), np.dtype(np.float64), _NOTHING, weak=True)
+
+
+def apply(root: Expr, names: Sequence[str], args: Sequence[Term], dtype: np.dtype[Any]) -> Term:
+    """Return an expression of other terms, converted to `dtype`."""
+    if root.function == "variable":
+        return cast(args[list(names).index(str(root.value))], dtype)
+    return _make("apply", (root, tuple(names)), tuple(args), dtype, _NOTHING)
+
+
+def cast(term: Term, dtype: np.dtype[Any]) -> Term:
+    """Return a term in another dtype."""
+    return term if term.dtype == dtype and not term.weak else _make("cast", None, (term,), dtype, _NOTHING)
+
+
+def fold(monoid: str, variables: Sequence[Variable], term: Term, dtype: np.dtype[Any]) -> Term:
+    """Return the items of a term over all values of `variables`, folded in their order."""
+    if any(each.extent < 1 for each in variables):
+        return identity(monoid, dtype)
+    return _bound("fold", (monoid, tuple(variables)), term, dtype)
+
+
+def identity(monoid: str, dtype: np.dtype[Any]) -> Term:
+    """Return what a fold begins with."""
+    known: Any = {"add": 0, "multiply": 1, "logical_and": True, "logical_or": False}.get(monoid)
+    if known is None:
+        known = _extremes(dtype)[monoid == "minimum"]
+    return cast(value(dtype.type(known).item()), dtype)
+
+
+def _extremes(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    if dtype.kind == "f":
+        return -np.inf, np.inf
+    return (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.kind in "iu" else (False, True)
+
+
+def first(variables: Sequence[Variable], term: Term, dtype: np.dtype[Any]) -> Term:
+    """Return the place, counted in the variables' order, of the first item that is true."""
+    return _bound("first", ("first", tuple(variables)), term, dtype)
+
+
+def _bound(kind: str, data: Any, term: Term, dtype: np.dtype[Any]) -> Term:
+    made = _make(kind, data, (term,), dtype, _NOTHING)
+    made.free = term.free - frozenset(data[1])
+    return made
+
+
+Bound = tuple[Index, int, int]
+
+
+def guard(bounds: Iterable[Bound], term: Term, otherwise: Term) -> Term:
+    """Return `term` where every index lies in its bounds (low and high included)."""
+    kept: list[Bound] = []
+    for index, low, high in bounds:
+        if index.low > high or index.high < low:
+            return otherwise
+        if index.low < low or index.high > high:
+            kept.append((index, low, high))
+    for each in reversed(kept):
+        term = _make("guard", (each,), (term, otherwise), term.dtype, each[0].free)
+    return term
+
+
+def _put(term: Term, places: Mapping[Variable, Index], done: dict[Term, Term]) -> Term:
+    if term.free.isdisjoint(places):
+        return term
+    found = done.get(term)
+    if found is None:
+        args = [_put(arg, places, done) for arg in term.args]
+        found = done[term] = _moved(term, args, places)
+    return found
+
+
+def _moved(term: Term, args: list[Term], places: Mapping[Variable, Index]) -> Term:
+    if term.kind == "load":
+        return load(term.data[0], term.data[1].put(places))
+    if term.kind == "guard":
+        return guard([(i.put(places), low, high) for i, low, high in term.data], *args)
+    if term.kind in ("fold", "first"):
+        return _bound(term.kind, term.data, args[0], term.dtype)
+    return _make(term.kind, term.data, tuple(args), term.dtype, _NOTHING)
+
+
+def rebuilt(term: Term, args: Sequence[Term]) -> Term:
+    """Return the same node over other arguments."""
+    if all(a is b for a, b in zip(term.args, args, strict=True)):
+        return term
+    return _moved(term, list(args), {})
+
+
+def indices_of(term: Term) -> list[Index]:
+    """Return the indices that a term itself holds."""
+    if term.kind == "load":
+        return [term.data[1]]
+    return [term.data[0][0]] if term.kind == "guard" else []
+
+
+def walk(roots: Iterable[Term]) -> list[Term]:
+    """Return all terms below `roots` once, integers read within indices too, arguments first."""
+    seen: set[Term] = set()
+    order: list[Term] = []
+
+    def visit(term: Term) -> None:
+        if term not in seen:
+            seen.add(term)
+            for arg in term.args:
+                visit(arg)
+            for index in indices_of(term):
+                for read in index.reads:
+                    visit(read)
+            order.append(term)
+
+    for root in roots:
+        visit(root)
+    return order

@@ -1,0 +1,167 @@
+"""Step: a program as native code, with the memory that it works in.
+
+It gives every buffer an address: arguments, captured arrays and results are NumPy's own memory, all
+else is one block. What Python must do first (numbers to read anew, calls back, the states of random
+streams) is done before the native call, in the order of the program.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiler.cpu.draw import Advance, Draw
+from chainrule.compiler.cpu.loops import Loops
+from chainrule.compiler.cpu.native import Call, Native, Place
+from chainrule.compiler.cpu.target import target
+from chainrule.compiler.nests.buffer import Buffer
+from chainrule.compiler.nests.lower import Item, Lowering
+from chainrule.compiler.nests.memory import ALIGNMENT, arranged
+from chainrule.compiler.nests.nest import Nest
+from chainrule.core.program import Program
+from chainrule.core.spec import Array
+
+_ROLES = ("argument", "captured", "constant", "result", "stream", "setting", "inner")
+
+
+class Step:
+    """The native form of a program: `run(arguments, captured)` returns the results."""
+
+    def __init__(self, program: Program) -> None:
+        lowered = Lowering(program)
+        self._actions, self._streams = lowered.actions, lowered.streams
+        self.nests: list[Nest] = []
+        work = [self._kernel(item) for item in lowered.items]
+        offsets, size = arranged([buffers for _, buffers, _ in work])
+        self._block = np.empty(size + ALIGNMENT, np.uint8)
+        self._constants = [np.ascontiguousarray(each.array) for each in lowered.constants]
+        self._states = np.zeros((len(self._streams), 3), np.uint64)
+        self._numbers = np.zeros(max(lowered.slots, 1))
+        self._results = [(each.shape, each.dtype) for each in lowered.results]
+        self._pools: list[list[Array]] = [[] for _ in self._results]
+        counts = (
+            len(program.arguments), len(program.captured), len(self._constants), len(self._results),
+            len(self._streams), 1, 1,
+        )  # fmt: skip
+        starts = np.cumsum((0, *counts)).tolist()
+        self._base = dict(zip(_ROLES, starts, strict=False))
+        self._table = (ctypes.c_void_p * starts[-1])()
+        self._fill_fixed()
+        self._written = {
+            each.place for _, buffers, writes in work for i, each in enumerate(buffers)
+            if i in writes and each.role == "captured"
+        }  # fmt: skip
+        self._held: list[Any] = [None] * starts[-1]
+        self.native = Native([self._call(*each, offsets) for each in work], target())
+
+    # ---- making ----------------------------------------------------------------------------------
+    def _kernel(self, item: Item) -> tuple[Any, list[Buffer], tuple[int, ...]]:
+        """Return the kernel of an item, its operands and which of them it writes."""
+        if item.stores:
+            nest = Nest.of(item.variables, item.stores, item.serial)
+            self.nests.append(nest)
+            return Loops(nest), list(nest.buffers), nest.written
+        writes = tuple(range(len(item.buffers) - len(item.written), len(item.buffers)))
+        if not isinstance(item.work, tuple):
+            return item.work, item.buffers, writes
+        what, params = item.work
+        count = int(np.prod(params["shape"], dtype=np.int64))
+        low, high = params["numbers"]
+        dtype = "int64" if params["kind"] == "integers" else np.dtype(params["dtype"]).name
+        draw = Draw(params["kind"], count, dtype, low, high)
+        return (draw if what == "draw" else Advance(draw.blocks)), item.buffers, writes
+
+    def _call(
+        self, kernel: Any, buffers: list[Buffer], writes: tuple[int, ...], offsets: dict[Buffer, int]
+    ) -> Call:
+        return Call(kernel, tuple(self._place(each, offsets) for each in buffers), writes)
+
+    def _place(self, buffer: Buffer, offsets: dict[Buffer, int]) -> Place:
+        base = self._base[buffer.role]
+        if buffer.role == "inner":
+            return Place(base, offsets[buffer])
+        return Place(base if buffer.role == "setting" else base + buffer.place)
+
+    def _fill_fixed(self) -> None:
+        table, base = self._table, self._base
+        for place, array in enumerate(self._constants):
+            table[base["constant"] + place] = address(array)
+        for place in range(len(self._streams)):
+            table[base["stream"] + place] = address(self._states) + 24 * place
+        table[base["setting"]] = address(self._numbers)
+        table[base["inner"]] = -(-address(self._block) // ALIGNMENT) * ALIGNMENT
+
+    # ---- running ---------------------------------------------------------------------------------
+    def run(self, arguments: Sequence[Array], captured: Sequence[Array]) -> list[Array]:
+        """Compute the results; captured arrays that the program writes are changed in place."""
+        self.before()
+        self._hold(0, arguments)
+        back = self._hold_captured(captured)
+        results = self._new_results()
+        self.native.run(self._table)
+        self.after()
+        for array, staged in back:
+            np.copyto(array, staged)
+        return results
+
+    def before(self) -> None:
+        """Do what the program wants of Python: read numbers, call back, look up random states."""
+        for action in self._actions:
+            if isinstance(action, tuple):
+                slot, watched = action
+                self._numbers[slot] = watched.now()
+            else:
+                action()
+        for place, stream in enumerate(self._streams):
+            self._states[place] = stream.state
+
+    def after(self) -> None:
+        """Move the random streams on."""
+        for place, stream in enumerate(self._streams):
+            stream.counter = int(self._states[place, 2])
+
+    def _hold(self, start: int, arrays: Sequence[Array]) -> None:
+        """Put the addresses of arrays into the table; those that cannot be used as they are, as copies."""
+        for place, array in enumerate(arrays, start):
+            if self._held[place] is not array:
+                self._held[place] = array
+                usable = array if _usable(array) else np.array(array, order="C")
+                self._table[place] = address(usable)
+                self._held[place] = array if usable is array else (array, usable)
+
+    def _hold_captured(self, arrays: Sequence[Array]) -> list[tuple[Array, Array]]:
+        self._hold(self._base["captured"], arrays)
+        back: list[tuple[Array, Array]] = []
+        for place, array in enumerate(arrays):
+            held = self._held[self._base["captured"] + place]
+            if held is not array and place in self._written:
+                back.append((array, held[1]))
+        return back
+
+    def _new_results(self) -> list[Array]:
+        """Return arrays for the results: those of an earlier run that nobody holds any more, or new ones."""
+        found: list[Array] = []
+        start = self._base["result"]
+        for place, (shape, dtype) in enumerate(self._results):
+            pool = self._pools[place]
+            array = next((each for each in pool if sys.getrefcount(each) == 3), None)
+            if array is None:
+                array = np.empty(shape, dtype)
+                self._pools[place] = [array, *pool[:1]]
+            self._table[start + place] = address(array)
+            found.append(array)
+        return found
+
+
+def address(array: Array) -> int:
+    """Return where an array's memory begins."""
+    return array.__array_interface__["data"][0]
+
+
+def _usable(array: Array) -> bool:
+    flags = array.flags
+    return flags.c_contiguous and flags.aligned
