@@ -11,15 +11,22 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from benchmarks.timing import Row, in_turn
+from benchmarks.timing import Options, Row, in_process
 from chainrule import nn, optim, random
 from chainrule.core.tensor import Tensor
 from chainrule.inspect import ComputationalGraph
 from chainrule.nn import functional as F
 
+NAME = "LeNet-5, batch 32"
 
-def rows(rounds: int) -> Iterator[Row]:
+
+def rows(options: Options) -> Iterator[Row]:
     """Yield one row: the step, the step with all gradients and locals, the step with all cards."""
+    if options.wants("capture", NAME):
+        yield _captured(options)
+
+
+def _captured(options: Options) -> Row:
     random.seed(0)
     model = lenet5()
     rng = np.random.default_rng(0)
@@ -37,7 +44,7 @@ def rows(rounds: int) -> Iterator[Row]:
         "with every local": lambda: step(locals_of),
         "with every card": lambda: step(cards_of),
     }
-    yield in_turn("capture, LeNet-5, batch 32", contenders, rounds)
+    return in_process("capture", NAME, contenders, options)
 
 
 def lenet5() -> nn.Module:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import chainrule as cr
-from benchmarks.timing import Row, in_turn
+from benchmarks.timing import Options, Row, in_process
 
 X = np.linspace(0.5, 1.5, 8, dtype=np.float32)
 OPS = {
@@ -25,9 +25,10 @@ OPS = {
 }
 
 
-def rows(rounds: int) -> Iterator[Row]:
+def rows(options: Options) -> Iterator[Row]:
     """Yield a row an op; the tensor is tracked, so the call is recorded."""
     tracked = cr.tensor(X, requires_grad=True)
     for name, (ours, numpy) in OPS.items():
-        contenders = {"chainrule": lambda f=ours: f(tracked), "numpy": lambda f=numpy: f(X)}
-        yield in_turn(f"eager op, 8 floats: {name}", contenders, rounds)
+        if options.wants("eager", name):
+            contenders = {"chainrule": lambda f=ours: f(tracked), "numpy": lambda f=numpy: f(X)}
+            yield in_process("eager", f"{name}, 8 floats", contenders, options)

@@ -10,14 +10,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from benchmarks.timing import Row, in_turn
+from benchmarks.timing import Options, Row, in_process
+
+NAME = "start and import"
 
 
-def rows(rounds: int) -> Iterator[Row]:
+def rows(options: Options) -> Iterator[Row]:
     """Yield the time from the start of an interpreter to the end of an import."""
+    if not options.wants("imports", NAME):
+        return
     names = [name for name in ("chainrule", "numpy", "torch") if importlib.util.find_spec(name)]
     contenders = {
         name: lambda name=name: subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
         for name in names
     }
-    yield in_turn("start and import", contenders, rounds, budget=0.0)
+    yield in_process("imports", NAME, contenders, options, budget=0.0)

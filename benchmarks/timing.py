@@ -1,7 +1,7 @@
-"""How times are taken: contenders in turn, several rounds, medians.
+"""How times are taken: contenders in turn, several rounds, medians and quartiles.
 
-Machines are shared and drift, so only ratios within one run mean anything. A round runs each
-contender once (many calls); the figure of a contender is the median over the rounds.
+Machines are shared and drift, so only ratios within one run mean anything. In a round each contender
+has one turn, of many calls; its figure is the median over the rounds, its noise the quartiles.
 """
 
 from __future__ import annotations
@@ -9,52 +9,118 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-Contender = Callable[[], object]
+OURS = "chainrule"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one contender took in each round."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The values that a quarter and three quarters of the rounds stay below."""
+        ordered = sorted(self.values)
+        last = len(ordered) - 1
+        return ordered[round(last / 4)], ordered[round(3 * last / 4)]
+
+    def divided(self, count: float) -> Sample:
+        return Sample(tuple(value / count for value in self.values))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: who took how many seconds for the same work."""
+    """One line of the table: who took how much for the same work.
 
+    `figures` are seconds or bytes, as `unit` says; `peak` is what the machine reached in flops a
+    second while the row ran; `notes` say who is left out, and why. A row that failed has `failure`.
+    """
+
+    group: str
     name: str
-    seconds: Mapping[str, float]
+    figures: Mapping[str, Sample] = field(default_factory=dict)
+    threads: int | None = None
+    unit: str = "s"
+    flops: int = 0
+    peak: float = 0.0
+    notes: Mapping[str, str] = field(default_factory=dict)
+    failure: str = ""
 
-    def text(self) -> str:
-        """Return the row with the ratio of every peer's time to ours."""
-        ours = self.seconds["chainrule"]
-        shown = [f"chainrule {_duration(ours)}"]
-        shown += [
-            f"{peer} {_duration(seconds)} ({seconds / ours:.2f}x)"
-            for peer, seconds in self.seconds.items()
-            if peer != "chainrule"
-        ]
-        return f"{self.name:<34}" + "   ".join(shown)
+    @property
+    def best(self) -> str:
+        """The quickest contender that is not ours; empty where there is none."""
+        peers = [name for name in self.figures if not name.startswith(OURS)]
+        return min(peers, key=lambda name: self.figures[name].median, default="")
+
+    def ratio(self, name: str) -> float:
+        """Return how many times our figure a contender's is."""
+        return self.figures[name].median / self.figures[OURS].median
 
 
-def in_turn(name: str, contenders: Mapping[str, Contender], rounds: int, budget: float = 0.05) -> Row:
-    """Time the contenders in turn; each round spends about `budget` seconds on each of them."""
-    calls = {peer: _calls(run, budget) for peer, run in contenders.items()}
-    times: dict[str, list[float]] = {peer: [] for peer in contenders}
+@dataclass(frozen=True)
+class Options:
+    """What is to be measured, and how long."""
+
+    smoke: bool = False
+    row: str = ""
+    peer: str = ""
+    threads: tuple[int, ...] = (1,)
+
+    @property
+    def rounds(self) -> int:
+        return 1 if self.smoke else 15
+
+    @property
+    def budget(self) -> float:
+        """Seconds that a turn should take: long against the clock, short against drift."""
+        return 0.0 if self.smoke else 0.05
+
+    def wants(self, group: str, name: str) -> bool:
+        return self.row.lower() in f"{group} {name}".lower()
+
+    def wants_peer(self, name: str) -> bool:
+        return name == OURS or self.peer.lower() in name.lower()
+
+
+def in_turn(turns: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Sample]:
+    """Let each contender have a turn in each round; a turn returns its figure."""
+    taken: dict[str, list[float]] = {name: [] for name in turns}
     for _ in range(rounds):
-        for peer, run in contenders.items():
-            start = time.perf_counter()
-            for _ in range(calls[peer]):
-                run()
-            times[peer].append((time.perf_counter() - start) / calls[peer])
-    return Row(name, {peer: statistics.median(taken) for peer, taken in times.items()})
+        for name, turn in turns.items():
+            taken[name].append(turn())
+    return {name: Sample(tuple(values)) for name, values in taken.items()}
 
 
-def _calls(run: Contender, budget: float) -> int:
+def in_process(
+    group: str,
+    name: str,
+    contenders: Mapping[str, Callable[[], object]],
+    options: Options,
+    budget: float = 0.05,
+) -> Row:
+    """Return the row of contenders that are functions of this process."""
+    budget = 0.0 if options.smoke else budget
+    turns = {who: repeated(run, budget) for who, run in contenders.items()}
+    return Row(group, name, in_turn(turns, options.rounds))
+
+
+def repeated(run: Callable[[], object], budget: float) -> Callable[[], float]:
+    """Return a turn that calls `run` so often that it takes about `budget` seconds; seconds a call."""
     run()  # the first call may compile or fill caches
+    calls = max(1, int(budget / max(seconds_of(run, 1), 1e-7)))
+    return lambda: seconds_of(run, calls)
+
+
+def seconds_of(run: Callable[[], object], calls: int) -> float:
+    """Return the seconds that a call takes, on average."""
     start = time.perf_counter()
-    run()
-    return max(1, int(budget / max(time.perf_counter() - start, 1e-7)))
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - start) / calls
