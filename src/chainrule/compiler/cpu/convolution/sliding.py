@@ -1,0 +1,221 @@
+"""Sliding: the code that forward and input gradient share, one tile of sums in registers at a time.
+
+Both are one thing, seen from two sides: every place of the result adds up products over the
+source's channels and the taps that meet it. The images of a block fill the lanes, so a weight is
+one number for all lanes. Taps on padding are no work: rows look up their taps in a table, columns
+are unrolled in runs of alike tiles (or looked up too, where the window is wide).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.compiler.cpu.code import constant, type_of
+from chainrule.compiler.cpu.convolution.geometry import Reads
+from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, cut, runs, strip
+from chainrule.compiler.cpu.convolution.writer import Spot, Writer
+from chainrule.compiler.cpu.target import Target
+
+ENOUGH = 16  # parts that keep four threads evenly busy
+UNROLLED = 1000  # multiply-adds that are written out at most; beyond, columns are looked up
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How far apart weights are that are neighbours by group, source or result channel, or row of taps."""
+
+    group: int
+    source: int
+    result: int
+    row: int
+
+
+@dataclass(frozen=True)
+class Sliding:
+    """A pass from `source` to `result` channels of each group, over planes as `rows` and `columns` say.
+
+    `inputs` are the rows and columns of the source. A part is one row of the result in one block of
+    images; where these are few, of a band of its columns and a share of its channels only.
+    """
+
+    images: int
+    groups: int
+    source: int
+    result: int
+    inputs: tuple[int, int]
+    rows: Reads
+    columns: Reads
+    weights: Steps
+    dtype: np.dtype[Any]
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of images."""
+        return -(-self.images // (BLOCK_BYTES // self.dtype.itemsize))
+
+    @property
+    def height(self) -> int:
+        """Rows of the result."""
+        return len(self.rows.places)
+
+    @property
+    def width(self) -> int:
+        """Columns of the result."""
+        return len(self.columns.places)
+
+    @property
+    def bands(self) -> int:
+        """Into how many bands the columns of a row are cut."""
+        return max(1, min(ENOUGH // max(1, self.blocks * self.height), self.width // 32))
+
+    @property
+    def shares(self) -> int:
+        """Into how many shares the groups, or the channels of the only group, are cut."""
+        whole = self.groups if self.groups > 1 else self.result
+        others = self.blocks * self.height * self.bands
+        divisors = [each for each in range(1, whole + 1) if whole % each == 0]
+        return next((each for each in divisors if each * others >= ENOUGH), whole)
+
+    @property
+    def parts(self) -> int:
+        """Into how many pieces the work can be cut."""
+        return self.blocks * self.height * self.bands * self.shares if self.width else 0
+
+    def emit(self, function: ir.Function, target: Target) -> None:
+        """Write the function: operands source, weight, result."""
+        _Writer(self, function, target).write()
+
+
+class Stretch(NamedTuple):
+    """Neighbouring taps in which columns start <= i < stop take part; where their source and weight begin."""
+
+    taps: int | ir.Value
+    source: Any
+    weight: Any
+    start: int
+    stop: int
+
+
+class _Writer(Writer):
+    """Writes one `Sliding` as code for a target."""
+
+    def __init__(self, plan: Sliding, function: ir.Function, target: Target) -> None:
+        super().__init__(function, target, plan.dtype)
+        (h, w), block, self.plan = plan.inputs, self.block, plan
+        self.source_row, self.source_channel = w * block, h * w * block
+        self.result_row, self.result_channel = plan.width * block, plan.height * plan.width * block
+        self.group = plan.source * self.source_channel, plan.weights.group, plan.result * self.result_channel
+        self.channel = 0, plan.weights.result, self.result_channel  # from result channel to result channel
+        self.channels = plan.result if plan.groups > 1 else plan.result // plan.shares
+        width, self.depth = strip(target.registers, -(-plan.width // plan.columns.phases), self.channels)
+        self.runs = runs(plan.columns, width)
+        written = sum(run.width * len(run.segments) for run in self.runs) * self.depth
+        if written > UNROLLED:
+            self.runs, self.depth = [], strip(target.registers, 1, self.channels)[1]
+
+    def write(self) -> None:
+        """Write the loop over the parts."""
+        plan, code = self.plan, self.code
+        groups = plan.groups // plan.shares if plan.groups > 1 else 1
+        with code.loop(*self.args[-2:], name="part") as part:
+            spot, taps, band = self.part(part)
+            with code.loop(0, self.block, self.lanes, name="lane") as lane:
+                with code.loop(0, groups, name="group") as index:
+                    self.row(self.moved(self.moved(spot, lane, (1, 0, 1)), index, self.group), taps, band)
+        code.finish()
+
+    def part(self, part: ir.Value) -> tuple[Spot, ir.Value, ir.Value]:
+        """Return where a part works, how many taps its row has, and its band."""
+        plan = self.plan
+        number, row, band, index = self.unravel(part, plan.blocks, plan.height, plan.bands, plan.shares)
+        images = plan.groups * self.group[0], 0, plan.groups * self.group[2]
+        spot = self.moved(Spot(*self.args[:3]), number, images)
+        if plan.groups > 1:
+            spot = self.moved(spot, index, [plan.groups // plan.shares * each for each in self.group])
+        else:
+            spot = self.moved(spot, index, [self.channels * each for each in self.channel])
+        taps, source, weight = self.looked_up("rows", plan.rows, row, self.source_row, plan.weights.row)
+        spot = self.moved(spot, 1, (source, weight, 0))
+        return self.moved(spot, row, (0, 0, self.result_row)), taps, band
+
+    def row(self, spot: Spot, taps: ir.Value, band: ir.Value) -> None:
+        """Write one row of the results of one group."""
+        for piece in cut(self.channels, self.depth):
+            first = self.moved(spot, piece.start, self.channel)
+            with self.code.loop(0, piece.count, name="channels") as index:
+                place = self.moved(first, index, [piece.width * each for each in self.channel])
+                if self.runs:
+                    self.unrolled(place, taps, band, piece.width)
+                else:
+                    self.by_table(place, taps, band, piece.width)
+
+    def unrolled(self, spot: Spot, taps: ir.Value, band: ir.Value, depth: int) -> None:
+        """Write the columns of a row: code for each run of tiles."""
+        columns, tiles, before = self.plan.columns, sum(run.count for run in self.runs), 0
+        for run in self.runs:
+            low, high = self.share(band, tiles, before, before + run.count)
+            before += run.count
+            begin = run.origin * self.block, 0, run.place * self.block
+            beside = run.width * columns.pace * self.block, 0, run.width * columns.phases * self.block
+            stretches = [
+                Stretch(each.taps, each.source * self.block, each.tap, each.start, each.stop)
+                for each in run.segments
+            ]
+            first = self.moved(spot, 1, begin)
+            with self.code.loop(low, high, name="tile") as index:
+                self.tile(self.moved(first, index, beside), taps, stretches, run.width, depth)
+
+    def by_table(self, spot: Spot, taps: ir.Value, band: ir.Value, depth: int) -> None:
+        """Write the columns of a row: one at a time, its taps looked up."""
+        plan = self.plan
+        with self.code.loop(*self.share(band, plan.width, 0, plan.width), name="column") as column:
+            met = self.looked_up("columns", plan.columns, column, self.block, 1)
+            place = self.moved(spot, column, (0, 0, self.block))
+            self.tile(place, taps, [Stretch(*met, 0, 1)], 1, depth)
+
+    def tile(self, spot: Spot, taps: ir.Value, stretches: Sequence[Stretch], width: int, depth: int) -> None:
+        """Write one tile: its sums over the source's channels, the row's taps and the columns' taps."""
+        plan, code, steps = self.plan, self.code, self.plan.weights
+        down = plan.rows.source_step * self.source_row, plan.rows.tap_step * steps.row, 0
+        across = plan.columns.source_step * self.block, plan.columns.tap_step, 0
+        nothing = ir.Constant(type_of(self.dtype), 0.0)
+        sums = [[code.variable(code.splat(nothing, self.lanes)) for _ in range(depth)] for _ in range(width)]
+        with code.loop(0, plan.source, name="source") as channel:
+            inner = self.moved(spot, channel, (self.source_channel, steps.source, 0))
+            with code.loop(0, taps, name="down") as row:
+                line = self.moved(inner, row, down)
+                for each in stretches:
+                    start = self.moved(line, 1, (each.source, each.weight, 0))
+                    with self.each(each.taps) as tap:
+                        self.multiply(self.moved(start, tap, across), sums, range(each.start, each.stop))
+        for i, line in enumerate(sums):
+            for j, place in enumerate(line):
+                offset = i * plan.columns.phases * self.block + j * self.result_channel
+                code.store(code.get(place), spot.third, offset, self.dtype)
+
+    def multiply(self, spot: Spot, sums: list[list[ir.Value]], active: range) -> None:
+        """Write one step of a tile: the active columns' numbers times the channels' weights."""
+        code, away = self.code, range(0, len(sums[0]) * self.channel[1], self.channel[1])
+        factors = [code.splat(code.load(spot.second, each, self.dtype), self.lanes) for each in away]
+        for i in active:
+            number = code.load(spot.first, i * self.plan.columns.pace * self.block, self.dtype, self.lanes)
+            for place, factor in zip(sums[i], factors, strict=True):
+                code.set(place, code.call("llvm.fmuladd", [number, factor, code.get(place)]))
+
+    def share(self, band: ir.Value, tiles: int, first: int, last: int) -> tuple[Any, Any]:
+        """Return which of the tiles first <= i < last of a row lie in a band, counted from the first."""
+        code, bands = self.code, self.plan.bands
+        if bands == 1:
+            return 0, last - first
+
+        def inside(band: Any) -> Any:
+            end = code.builder.udiv(code.builder.mul(band, constant(tiles)), constant(bands))
+            raised = code.call("llvm.smax", [end, constant(first)])
+            return code.builder.sub(code.call("llvm.smin", [raised, constant(last)]), constant(first))
+
+        return inside(band), inside(code.builder.add(band, constant(1)))

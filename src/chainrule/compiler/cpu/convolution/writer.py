@@ -1,0 +1,83 @@
+"""Writer: what both ways of writing a convolution need beyond `Code`.
+
+Pointers that move together, the indices of a part, and constant tables of the taps that a place
+meets. It knows nothing of forward or gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.compiler.cpu.code import INDEX, Code, constant
+from chainrule.compiler.cpu.convolution.geometry import Reads
+from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
+from chainrule.compiler.cpu.target import Target
+
+
+class Spot(NamedTuple):
+    """Pointers into a kernel's three operands that move together."""
+
+    first: ir.Value
+    second: ir.Value
+    third: ir.Value
+
+
+class Writer:
+    """Writes a function over three operands whose images lie in blocks."""
+
+    def __init__(self, function: ir.Function, target: Target, dtype: np.dtype[Any]) -> None:
+        self.code, self.dtype = Code(function, target), dtype
+        self.name, self.args = function.name, function.args
+        self.block = BLOCK_BYTES // dtype.itemsize  # images in a block: numbers from column to column
+        self.lanes = min(self.block, target.lanes(dtype))
+
+    def moved(self, spot: Spot, index: Any, steps: Iterable[Any]) -> Spot:
+        """Return the pointers moved on by `index` steps each."""
+        code = self.code
+
+        def ahead(pointer: ir.Value, step: Any) -> ir.Value:
+            known = isinstance(step, int) and isinstance(index, int)
+            if known or isinstance(index, int):
+                return code.at(pointer, step * index if known else step, self.dtype)
+            return code.at(pointer, code.builder.mul(index, constant(step)), self.dtype) if step else pointer
+
+        return Spot(*(ahead(p, step) for p, step in zip(spot, steps, strict=True)))
+
+    def unravel(self, index: Any, *sizes: int) -> list[ir.Value]:
+        """Return the indices along axes of these sizes (the first may be open) of the index of a part."""
+        found: list[ir.Value] = []
+        for size in reversed(sizes[1:]):
+            found.append(self.code.builder.urem(index, constant(size)))
+            index = self.code.builder.udiv(index, constant(size))
+        return [index, *reversed(found)]
+
+    def looked_up(self, name: str, reads: Reads, place: Any, source: int, weight: int) -> list[ir.Value]:
+        """Return the number of taps of a place, and where its first source and weight lie."""
+        numbers: list[int] = []
+        for meets in reads.places:
+            tap, start = meets[0] if meets else (0, 0)
+            numbers += [len(meets), start * source, tap * weight]
+        name = f"{self.name}.{name}"
+        table: Any = self.code.module.globals.get(name)
+        if table is None:
+            kind = ir.ArrayType(INDEX, len(numbers))
+            table = ir.GlobalVariable(self.code.module, kind, name)
+            table.linkage, table.global_constant = "internal", True
+            table.initializer = ir.Constant(kind, numbers)
+        start = self.code.builder.mul(place, constant(3))
+        entry = self.code.at(table, start, np.int64)
+        return [self.code.load(entry, k, np.int64) for k in range(3)]
+
+    @contextmanager
+    def each(self, count: int | ir.Value) -> Iterator[ir.Value]:
+        """Repeat what is written inside `count` times; once needs no loop."""
+        if isinstance(count, int) and count == 1:
+            yield constant(0)
+        else:
+            with self.code.loop(0, count, name="across") as index:
+                yield index

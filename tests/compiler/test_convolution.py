@@ -1,0 +1,163 @@
+"""Convolution kernels: odd geometries, both floats and all targets against float64, bits, and bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from guarded import call, guarded, targets
+
+from chainrule.compiler.cpu.convolution import Forward, Geometry, InputGradient, WeightGradient
+
+TARGETS = targets()
+PAD1 = ((1, 1), (1, 1))
+GEOMETRIES = {
+    "lenet": Geometry(17, 1, 28, 28, 6, 5, 5, pads=((2, 2), (2, 2))),
+    "lenet 2": Geometry(16, 6, 14, 14, 16, 5, 5),
+    "odd": Geometry(3, 2, 5, 7, 3, 3, 3, pads=PAD1),
+    "primes": Geometry(4, 13, 4, 5, 17, 3, 3, pads=PAD1),
+    "one pad a side": Geometry(1, 3, 9, 8, 5, 3, 2, stride=(2, 1), pads=((0, 1), (1, 0))),
+    "stride 2": Geometry(5, 4, 8, 8, 6, 3, 3, stride=(2, 2), pads=PAD1),
+    "shortcut": Geometry(17, 4, 8, 8, 6, 1, 1, stride=(2, 2)),
+    "gaps": Geometry(1, 2, 6, 6, 2, 2, 2, stride=(4, 4)),
+    "depthwise": Geometry(5, 9, 7, 6, 9, 3, 3, pads=PAD1, groups=9),
+    "depthwise, wider": Geometry(5, 4, 7, 6, 8, 3, 3, pads=PAD1, groups=4),
+    "groups": Geometry(5, 6, 7, 6, 4, 3, 3, stride=(2, 2), pads=PAD1, groups=2),
+    "larger than the image": Geometry(2, 2, 3, 3, 2, 5, 5, pads=((2, 2), (3, 2))),
+    "taps never met": Geometry(2, 3, 2, 2, 4, 4, 4, pads=PAD1),
+    "padding only at the rim": Geometry(2, 2, 4, 4, 3, 1, 1, pads=((2, 2), (2, 2))),
+    "dilated": Geometry(2, 3, 11, 13, 2, 3, 3, (3, 2), ((2, 1), (3, 4)), (2, 3)),
+    "dilated, stride 2": Geometry(3, 2, 9, 9, 3, 3, 3, (2, 2), ((2, 2), (2, 2)), (2, 2)),
+    "1-D": Geometry(2, 2, 1, 100, 7, 1, 9, pads=((0, 0), (4, 4))),
+    "1-D, wide window": Geometry(2, 1, 1, 150, 3, 1, 101, pads=((0, 0), (50, 50))),
+    "1-D, long steps": Geometry(1, 2, 2, 100, 40, 1, 3, stride=(1, 7)),
+    "patches": Geometry(1, 2, 32, 32, 3, 16, 16, stride=(16, 16)),
+    "one number": Geometry(1, 1, 1, 1, 1, 1, 1),
+    "no image": Geometry(0, 2, 4, 4, 3, 3, 3),
+    "no place": Geometry(2, 2, 2, 4, 3, 3, 3),
+}
+KERNELS = {"forward": Forward, "input": InputGradient, "weights": WeightGradient}
+
+
+def blocked(images: np.ndarray) -> np.ndarray:
+    """Put images into the lanes layout, spare lanes zero."""
+    lanes = 64 // images.itemsize
+    blocks = -(-len(images) // lanes)
+    full = np.zeros((blocks * lanes, *images.shape[1:]), images.dtype)
+    full[: len(images)] = images
+    return np.ascontiguousarray(np.moveaxis(full.reshape(blocks, lanes, *images.shape[1:]), 1, -1))
+
+
+def unblocked(blocks: np.ndarray) -> np.ndarray:
+    """Return the images of blocks, the spare ones too."""
+    return np.moveaxis(blocks, -1, 1).reshape(blocks.shape[0] * blocks.shape[-1], *blocks.shape[1:-1])
+
+
+def reference(g: Geometry, x: np.ndarray, w: np.ndarray, up: np.ndarray) -> dict[str, np.ndarray]:
+    """Return output and gradients in double precision, tap by tap over padded images."""
+    (top, bottom), (left, right) = g.pads
+    padded = np.pad(x.astype(float), ((0, 0), (0, 0), (top, bottom), (left, right)))
+    wide = padded.reshape(g.n, g.groups, g.c // g.groups, *padded.shape[2:])
+    filters = w.astype(float).reshape(g.groups, g.o // g.groups, g.c // g.groups, g.kh, g.kw)
+    upstream = up.astype(float).reshape(g.n, g.groups, g.o // g.groups, g.out_h, g.out_w)
+    y, dx, dw = np.zeros_like(upstream), np.zeros_like(wide), np.zeros_like(filters)
+    for r, s in np.ndindex(g.kh, g.kw) if y.size else ():
+        down, across = (
+            slice(tap * step, tap * step + (size - 1) * stride + 1, stride)
+            for tap, step, size, stride in zip((r, s), g.dilation, (g.out_h, g.out_w), g.stride, strict=True)
+        )
+        seen = wide[..., down, across]
+        y += np.einsum("ngchw,goc->ngohw", seen, filters[..., r, s], optimize=True)
+        dx[..., down, across] += np.einsum("ngohw,goc->ngchw", upstream, filters[..., r, s], optimize=True)
+        dw[..., r, s] = np.einsum("ngohw,ngchw->goc", upstream, seen, optimize=True)
+    whole = dx.reshape(padded.shape)[:, :, top : top + g.h, left : left + g.w]
+    return {"forward": y.reshape(up.shape), "input": whole, "weights": dw.reshape(w.shape)}
+
+
+def operands(g: Geometry, kernel: str, dtype: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return a kernel's operands, the last still to be written, and what ought to be written there."""
+    draw = np.random.default_rng(7)
+    x, w, up = (
+        draw.standard_normal(shape).astype(dtype)
+        for shape in ((g.n, g.c, g.h, g.w), (g.o, g.c // g.groups, g.kh, g.kw), (g.n, g.o, g.out_h, g.out_w))
+    )
+    arrays = {
+        "forward": [blocked(x), w, up],
+        "input": [blocked(up), w, x],
+        "weights": [blocked(up), blocked(x), w],
+    }
+    first, second, last = arrays[kernel]
+    result = np.full_like(last if kernel == "weights" else blocked(last), np.nan)
+    return [first, second, result], reference(g, x, w, up)[kernel]
+
+
+def run(
+    g: Geometry, kernel: str, dtype: str, target: str, cuts: tuple[int, ...] = (), *, at_end: bool = True
+) -> Any:
+    """Run a kernel between protected pages and return what it wrote and what it should have."""
+    arrays, wanted = operands(g, kernel, dtype)
+    beside = [guarded(each, at_end=at_end) for each in arrays]
+    call(KERNELS[kernel](g, dtype), beside, TARGETS[target], cuts, at_end=at_end)
+    return np.array(beside[-1]), wanted
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_against_double_precision(name: str, kernel: str) -> None:
+    g = GEOMETRIES[name]
+    for dtype, bound in (("float32", 1e-5), ("float64", 1e-13)):
+        got, wanted = run(g, kernel, dtype, "host")
+        if kernel != "weights":
+            got = unblocked(got)
+            assert not got[g.n :].any()
+            got = got[: g.n]
+        assert np.abs(got - wanted).max(initial=0) <= bound * np.abs(wanted).max(initial=1)
+
+
+@pytest.mark.parametrize("target", [name for name in TARGETS if name != "host"])
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("name", ["odd", "one pad a side", "shortcut", "depthwise", "1-D", "dilated"])
+def test_other_targets(name: str, kernel: str, target: str) -> None:
+    g = GEOMETRIES[name]
+    got, wanted = run(g, kernel, "float32", target)
+    got = got if kernel == "weights" else unblocked(got)[: g.n]
+    assert np.abs(got - wanted).max() <= 1e-5 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_equal_bits_for_any_split(name: str, kernel: str) -> None:
+    g = GEOMETRIES[name]
+    parts = KERNELS[kernel](g, "float32").parts
+    whole, _ = run(g, kernel, "float32", "host")
+    for cuts in [
+        (parts // 2,),
+        (parts // 3, parts // 3, parts - parts // 5),
+        tuple(range(1, min(parts, 12))),
+    ]:
+        cut, _ = run(g, kernel, "float32", "host", cuts, at_end=False)
+        assert np.array_equal(whole, cut)
+
+
+def test_enough_parts_for_four_threads() -> None:
+    shapes = [
+        Geometry(32, 6, 14, 14, 16, 5, 5),
+        Geometry(64, 64, 8, 8, 128, 3, 3, pads=PAD1),
+        Geometry(16, 8, 1, 512, 8, 1, 5),
+        Geometry(128, 16, 32, 32, 32, 1, 1, stride=(2, 2)),
+    ]
+    for g in shapes:
+        assert all(kernel(g, "float32").parts >= 8 for kernel in KERNELS.values()), g
+
+
+def test_flops_leave_out_taps_on_padding() -> None:
+    plain, padded = Geometry(2, 3, 6, 6, 4, 3, 3), Geometry(2, 3, 4, 4, 4, 3, 3, pads=PAD1)
+    assert Forward(plain, "float32").flops == 2 * 2 * 3 * 4 * 9 * 16
+    assert Forward(padded, "float32").flops == 2 * 2 * 3 * 4 * (3 * 4 - 2) ** 2
+
+
+def test_repr_tells_the_kernel() -> None:
+    made = Forward(GEOMETRIES["odd"], "float32")
+    assert repr(made) != repr(Forward(GEOMETRIES["odd"], "float64"))
+    assert eval(repr(made)) == made  # noqa: S307
