@@ -27,6 +27,7 @@ from chainrule.errors import ArgumentError, TraceError, UnknownNameError, neares
 
 _LAST = "keep what is wanted"  # the stage that is run: what nobody watches is left out
 _MANY = 8  # so many programs of one function are probably a mistake
+FORM: Any = Replay
 
 
 def compile(f: Callable[..., Any]) -> Compiled:
@@ -65,7 +66,7 @@ class Compiled:
         key = (layout, tuple(map(_kind, leaves)), mode.recording)
         plan = next((each for each in self._plans.get(key, ()) if each.holds()), None)
         if plan is None:
-            return self._trace(key, leaves, layout)
+            plan = self._trace(key, leaves, layout)
         self._latest = plan
         return plan.run(leaves, self.watched)
 
@@ -116,7 +117,7 @@ class Compiled:
         parts = [order[start : start + batch_size] for start in range(0, len(xs), batch_size)]
         return np.array([self(xs[part], ys[part]).item() for part in parts])
 
-    def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Any:
+    def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Plan:
         with Trace(self.__name__) as trace:
             inputs = [_argument(trace, leaf, f"argument {i}") for i, leaf in enumerate(leaves)]
             args, kwargs = _rebuilt(inputs, layout)
@@ -127,7 +128,6 @@ class Compiled:
         plan.build(self._watching)
         plans = self._plans.setdefault(key, [])
         plans.append(plan)
-        self._latest = plan
         self.traces += 1
         if self.traces == _MANY:
             warnings.warn(
@@ -135,7 +135,7 @@ class Compiled:
                 "makes a new program; pass changing numbers as arrays",
                 stacklevel=3,
             )
-        return result
+        return plan
 
 
 class Plan:
@@ -159,7 +159,6 @@ class Plan:
             (group, {key: v for key, v in options.items() if (id(group), key) not in used or not v})
             for group, options in trace.groups
         ]
-        self.build(())
 
     def build(self, watching: Sequence[str]) -> None:
         """Generate the code, with the watched values as further results."""
@@ -168,7 +167,7 @@ class Plan:
         extra = tuple(program.names[name] for name in self._watching)
         program = replace(program, results=program.results + extra, names={})
         self.stages = {**self.stages, _LAST: drop_unread(program)}
-        self.replay = Replay(self.stages[_LAST])
+        self.step = FORM(self.stages[_LAST])
 
     def holds(self) -> bool:
         """Tell whether all that the trace depended on is as it was."""
@@ -183,7 +182,7 @@ class Plan:
     def run(self, leaves: Sequence[Any], watched: dict[str, Tensor]) -> Any:
         """Replay on new arguments, and leave behind what the function leaves behind."""
         arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if _is_array(leaf)]
-        found = self.replay.run(arguments, [_array(value, tensor) for value, tensor in self._sources])
+        found = self.step.run(arguments, [_array(value, tensor) for value, tensor in self._sources])
         now = tick()
         for value, tensor in self._sources:
             if value.kind == "captured":

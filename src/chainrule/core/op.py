@@ -156,8 +156,12 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         else:
             mixed = True
             arrays.append(each if each.__class__ is np.ndarray else _plain(op, each))
+    trace = mode.trace
     try:
-        value = op.value(*arrays, **params)
+        if trace is None or op.family == "composite":
+            value = op.value(*arrays, **params)
+        else:
+            value = trace.value(op, inputs, arrays, params)
     except ChainruleError as error:
         raise _located(op, inputs, error) from None
     except (TypeError, ValueError, IndexError, ArithmeticError) as error:
@@ -183,8 +187,8 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         out.inputs = ()
         out.params = _NO_PARAMETERS
     out.serial = tick()
-    if mode.trace is not None:
-        mode.trace.record(op, inputs, arrays, params, out)
+    if trace is not None:
+        trace.record(op, inputs, arrays, params, out)
     return out
 
 

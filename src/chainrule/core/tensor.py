@@ -213,7 +213,7 @@ class Tensor:
         if mode.trace is not None:
             value = mode.trace.fitted(self, value)
             mode.trace.assigned(self, value)
-            array = value._data
+            return
         np.copyto(self._data, array, casting="same_kind")
         self.mutated = tick()
 

@@ -1,8 +1,9 @@
-"""Trace: writes down, while a function runs on real values, the program that it is.
+"""Trace: writes down, while a function runs, the program that it is; nothing is computed meanwhile.
 
 Every op passes through `apply`, and every change of state through `assign`, so nothing has to be
-announced: an array that no step of the trace made is an argument or is captured. What Python decides
-by a tensor's values would be frozen into the program, so reading them raises TraceError.
+announced: an array that no step of the trace made is an argument or is captured. Results have shapes
+and dtypes but no values of their own, and no state changes. What Python decides by a tensor's values
+cannot be known, so reading them raises TraceError.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ class Trace:
         self._gradients: list[tuple[Tensor, Tensor]] = []  # results, and the gradients that they got
         self._values: dict[int, Value] = {}
         self._kept: list[Any] = []  # arrays are known by id, so none may be freed and its id taken again
-        self._before: dict[int, tuple[Tensor, Array]] = {}
         self._states: dict[int, Value] = {}
+        self._left: list[Tensor] = []
+        self._forgotten: list[Tensor] = []
         self._began = tick()
 
     def __enter__(self) -> Trace:
@@ -73,16 +75,26 @@ class Trace:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         mode.trace = None
-        if kind is not None:
-            for tensor, array in self._before.values():
-                tensor.assign(array)
-            for tensor, before in self.gradients.values():
-                tensor.grad = None if before is _UNREAD else before
+        for leaf, before in self.gradients.values():
+            leaf._grad = None if before is _UNREAD else before
 
     # ---- what the engine reports -----------------------------------------------------------------
     def argument(self, tensor: Tensor, name: str) -> None:
         """Announce an argument of the function."""
         self.arguments.append(self._known(tensor._data, "argument", name))
+
+    def value(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], params: Any) -> Any:
+        """Return the value of an op: a stand-in of its shape and dtype, unless all inputs are constants."""
+        if op.pure and all(map(self._fixed, inputs, arrays)):
+            return op.value(*arrays, **params)
+        spec = op.spec(*map(spec_of, arrays), **params)
+        return np.broadcast_to(np.zeros((), spec.dtype), spec.shape)
+
+    def _fixed(self, given: Any, array: Any) -> bool:
+        known = self._values.get(id(array))
+        if known is not None:
+            return known.kind == "constant"
+        return not isinstance(given, Tensor) or (given.serial > self._began and not given.requires_grad)
 
     def record(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], params: Any, out: Tensor) -> None:
         """Write down one op; a composite is told by the ops it is made of."""
@@ -111,8 +123,6 @@ class Trace:
     def assigned(self, target: Tensor, value: Tensor) -> None:
         """Write down a change in place; from now on the array stands for the value."""
         self.seen(target)
-        if id(target) not in self._before:
-            self._before[id(target)] = (target, target._data.copy())
         into, source = self._values[id(target._data)], self._operand(value, value._data)
         assert isinstance(source, Value)
         if id(target) not in self._states and into.kind != "result":
@@ -171,6 +181,8 @@ class Trace:
     # ---- what comes of it ------------------------------------------------------------------------
     def program(self, results: Sequence[Tensor]) -> Program:
         """Return the program that gives `results`, and then the gradients left in the leaves."""
+        self._left = [leaf for leaf, _ in self.gradients.values() if leaf._grad is not None]
+        self._forgotten = [leaf for leaf, _ in self.gradients.values() if leaf._grad is None]
         wanted = [self.value_of(each) for each in results]
         gradients = [self.value_of(leaf._grad) for leaf in self.left()]
         self._name_gradients()
@@ -185,7 +197,7 @@ class Trace:
 
     def left(self) -> list[Tensor]:
         """Return the leaves that the function leaves a gradient in."""
-        return [leaf for leaf, _ in self.gradients.values() if leaf._grad is not None]
+        return self._left
 
     def present(self) -> list[tuple[Tensor, bool]]:
         """Return, for each leaf whose old gradient was read, whether there was one."""
@@ -195,7 +207,7 @@ class Trace:
 
     def forgotten(self) -> list[Tensor]:
         """Return the leaves whose gradient the function leaves empty."""
-        return [leaf for leaf, _ in self.gradients.values() if leaf._grad is None]
+        return self._forgotten
 
     def value_of(self, tensor: Any) -> Value:
         """Return the value that a tensor holds."""

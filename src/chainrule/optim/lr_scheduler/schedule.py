@@ -48,6 +48,7 @@ class LRScheduler:
         """Count one step and apply what belongs to it; call it after `optimizer.step()`."""
         if mode.trace is not None:
             mode.trace.host(self.step)
+            return
         self.apply(self.last_epoch + 1)
         self.last_epoch += 1
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
