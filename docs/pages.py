@@ -3,8 +3,8 @@
 - ```` ```python ```` blocks run top to bottom in one namespace, in the working directory;
 - ```` ```python no-run ```` is only compiled; ```` ```python raises ```` must end in an exception;
 - a ```` ```text ````, ```` ```output ```` or ```` ```math ```` block right below a python block is what that
-  block prints (and the exception's `Kind: message`), with `...` for anything; after `text approx`,
-  numbers may differ by one percent;
+  block prints (and the exception's `Kind: message`), with `...` for anything; after `text approx`
+  numbers may differ by one percent, after `text approx=20` by twenty;
 - `<!-- needs: shared_data -->` in the first lines says what else the page needs.
 
 `tests/test_docs.py` holds every page to that, `docs/build.py` writes outputs back into pages. This
@@ -52,7 +52,8 @@ class Block(NamedTuple):
 
     def shows(self, printed: str) -> bool:
         """Whether this output block agrees with what was printed."""
-        return agree(self.code, printed, "approx" in self.info)
+        given = [word.partition("=")[2] or "1" for word in self.info if word.partition("=")[0] == "approx"]
+        return agree(self.code, printed, float(given[0]) / 100 if given else None)
 
 
 def blocks(text: str) -> list[Block]:
@@ -94,15 +95,17 @@ def execute(block: Block, filename: str, namespace: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-def agree(expected: str, printed: str, approx: bool = False) -> bool:
-    """Compare two texts but for white space, `...`, and (with `approx`) one percent in the numbers."""
+def agree(expected: str, printed: str, approx: float | None = None) -> bool:
+    """Compare two texts but for white space, `...`, and this share of the numbers if one is given."""
     pieces = " ".join(expected.split()).split("...")
-    literal = [[re.escape(text) for text in (NUMBER.split(piece) if approx else [piece])] for piece in pieces]
+    literal = [
+        [re.escape(text) for text in ([piece] if approx is None else NUMBER.split(piece))] for piece in pieces
+    ]
     pattern = ".*?".join(f"({NUMBER.pattern})".join(texts) for texts in literal)
     match = re.fullmatch(pattern, " ".join(printed.split()))
-    wanted = [number for piece in pieces for number in NUMBER.findall(piece)] if approx else []
+    wanted = [number for piece in pieces for number in NUMBER.findall(piece)] if approx is not None else []
     return bool(match) and all(
-        math.isclose(float(want), float(got), rel_tol=1e-2, abs_tol=1e-6)
+        math.isclose(float(want), float(got), rel_tol=approx or 0.0, abs_tol=1e-6)
         for want, got in zip(wanted, match.groups(), strict=True)
     )
 

@@ -190,6 +190,7 @@ def page_of(*parts: str) -> str:
         (page_of("python", "print('a b\\nc')", "output", "a  b c"), 2),
         (page_of("python", "print(0.5, 1234)", "text", "0.5 ..."), 2),
         (page_of("python", "print('loss 2.003e+1')", "text approx", "loss 20.0"), 2),
+        (page_of("python", "print(2.3)", "text approx=20", "2.0"), 2),
         (page_of("python no-run", "import nowhere", "text", "not compared"), 1),
         (page_of("python raises", "{}['a']", "text", "KeyError: 'a'"), 2),
         (page_of("sh", "exit 1", "text", "not compared"), 0),
@@ -207,6 +208,7 @@ def test_right_pages_pass(page: str, done: int) -> None:
     [
         (page_of("python", "print(2.001)", "text", "2.0"), "page.md:5: expected"),
         (page_of("python", "print(2.1)", "text approx", "2.0"), "expected"),
+        (page_of("python", "print(2.6)", "text approx=20", "2.0"), "expected"),
         (page_of("python", "print(1, 2)", "text approx", "1"), "expected"),
         (page_of("python", "1 / 0"), "division"),
         (page_of("python no-run", "print("), "page.md, line 2"),
