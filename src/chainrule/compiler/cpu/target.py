@@ -30,6 +30,11 @@ class Target:
         """Return how many numbers of a dtype one vector register holds."""
         return self.vector_bits // (8 * np.dtype(dtype).itemsize)
 
+    @property
+    def fused(self) -> bool:
+        """Tell whether a * b + c, rounded once, is an instruction."""
+        return self.vector_bits > 128 or "+fma," in self.features or not self.triple.startswith("x86")
+
 
 _FORCED = {
     "avx2": ("haswell", "", 256, 16),

@@ -1,0 +1,1 @@
+"""What happens to one number, as instructions: whole and real numbers, and the elementary functions."""

@@ -1,0 +1,112 @@
+"""Real numbers: what NumPy does to floats in an instruction or a few, bit for bit.
+
+Multiplication and addition are never contracted here. Every function takes the code that is
+written and the operands, plain or vectors alike; the approximated functions are its neighbours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from llvmlite import ir
+
+from chainrule.compiler.cpu.maths.register import Register
+
+
+def maximum(a: Register, b: Register) -> Register:
+    """Return the larger number; NaN where one is NaN."""
+    return _extreme(">", a, b)
+
+
+def minimum(a: Register, b: Register) -> Register:
+    """Return the smaller number; NaN where one is NaN."""
+    return _extreme("<", a, b)
+
+
+def _extreme(sign: str, a: Register, b: Register) -> Register:
+    """The processor's own instruction gives its second operand where one is NaN."""
+    if _is_number(b):
+        a, b = b, a
+    first = a.compare(sign, b).choose(a, b)
+    return first if _is_number(a) else a.is_nan().choose(a, first)
+
+
+def _is_number(x: Register) -> bool:
+    """Tell whether this is known not to be NaN."""
+    if not isinstance(x.value, ir.Constant):
+        return False
+    found = x.value.constant
+    lanes = found if isinstance(found, list) else [found]
+    return all(isinstance(each, float) and not math.isnan(each) for each in lanes)
+
+
+def sign(x: Register) -> Register:
+    """Return -1, 0 or 1; NaN of NaN."""
+    otherwise = (x < 0.0).choose(-1.0, x + 0.0)
+    return (x > 0.0).choose(1.0, otherwise)
+
+
+def is_infinite(x: Register) -> Register:
+    """Return where a number is infinite."""
+    return abs(x).equals(math.inf)
+
+
+def is_finite(x: Register) -> Register:
+    """Return where there is a number, and it is finite."""
+    return abs(x) < math.inf
+
+
+def copysign(size: Register, like: Register) -> Register:
+    """Return the first number with the sign of the second."""
+    return size.call("llvm.copysign", like)
+
+
+def _divided(a: Register, b: Register) -> tuple[Register, Register]:
+    """Return the remainder with the divisor's sign, and the quotient before it is rounded down."""
+    rest = a.code.builder.frem(a.value, b.value)
+    rest = Register(a.code, rest)
+    quotient = (a - rest) / b
+    some = rest.compare("!=", 0.0)
+    crosses = some & ((b < 0.0) ^ (rest < 0.0))
+    lower = crosses.choose(quotient - 1.0, quotient)
+    upper = crosses.choose(rest + b, rest)
+    return some.choose(upper, copysign(a.constant(0.0), b)), lower
+
+
+def remainder(a: Register, b: Register) -> Register:
+    """Return a - floor(a / b) * b, exactly; NaN where b is zero."""
+    rest, _ = _divided(a, b)
+    return b.equals(0.0).choose(a.constant(math.nan), rest)
+
+
+def floor_divide(a: Register, b: Register) -> Register:
+    """Return the floor of the exact quotient; a / b where b is zero."""
+    _, quotient = _divided(a, b)
+    down = quotient.call("llvm.floor")
+    down = (quotient - down > 0.5).choose(down + 1.0, down)
+    plain = a / b
+    whole = quotient.equals(0.0).choose(copysign(a.constant(0.0), plain), down)
+    return b.equals(0.0).choose(plain, whole)
+
+
+FUNCTIONS: dict[str, Callable[..., Register]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / b,
+    "negative": lambda a: -a,
+    "floor_divide": floor_divide,
+    "remainder": remainder,
+    "sqrt": lambda a: a.call("llvm.sqrt"),
+    "absolute": lambda a: a.call("llvm.fabs"),
+    "sign": sign,
+    "floor": lambda a: a.call("llvm.floor"),
+    "ceil": lambda a: a.call("llvm.ceil"),
+    "rint": lambda a: a.call("llvm.rint"),
+    "maximum": maximum,
+    "minimum": minimum,
+    "isnan": lambda a: a.is_nan(),
+    "isinf": is_infinite,
+    "isfinite": is_finite,
+}

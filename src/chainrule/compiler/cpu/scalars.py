@@ -1,0 +1,169 @@
+"""Scalars: an expression over numbers written as instructions, with the values that NumPy gives.
+
+The reference is `scalar/numpy.py`: the same dtypes (NumPy itself is asked for them, weak Python
+numbers included), the same bits for plain arithmetic, and a few units in the last place for the
+approximated functions. It knows no arrays: a value is one number, or one a lane.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.compiler.cpu.code import Code
+from chainrule.compiler.cpu.maths import elementary, real, whole
+from chainrule.compiler.cpu.maths.conversion import DType, Value, converted, is_true, known
+from chainrule.compiler.cpu.maths.register import Register
+from chainrule.scalar.expr import CONSTANT, VARIABLE, Expr, walk
+from chainrule.scalar.numpy import INFIX, UFUNCS
+
+Kind = tuple[DType, bool]  # dtype, and whether it is that of a weak Python number
+
+_BOOL, _INT, _FLOAT = np.dtype(np.bool_), np.dtype(np.int64), np.dtype(np.float64)
+_LOGICAL = {"logical_and": "and_", "logical_or": "or_", "logical_xor": "xor"}
+_REAL = {**real.FUNCTIONS, **elementary.FUNCTIONS}
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A value in registers: a number or a vector of them, its dtype, and whether it is weak.
+
+    A truth value is one bit; a weak one is a Python number: a bit, an i64 or a double.
+    """
+
+    value: ir.Value
+    dtype: np.dtype[Any]
+    weak: bool
+
+
+def dtype_of(root: Expr, variables: Mapping[str, Kind]) -> Kind:
+    """Return the dtype that NumPy gives an expression, and whether it is a weak Python number's."""
+    found: dict[Expr, Kind] = {}
+    for node in walk(root):
+        if node.function == VARIABLE:
+            found[node] = variables[str(node.value)]
+        elif node.function == CONSTANT:
+            found[node] = np.dtype(node.value.__class__), True
+        else:
+            found[node] = _loop(node.function, str(node.value), tuple(found[arg] for arg in node.args))[-1]
+    return found[root]
+
+
+def evaluate(code: Code, root: Expr, variables: Mapping[str, Typed], lanes: int = 1) -> Typed:
+    """Write the instructions of an expression and return its value.
+
+    Variables are plain numbers or vectors of `lanes`; what only plain numbers meet in stays plain,
+    and so may the result. Raises `DTypeError` where NumPy would compute in float16.
+    """
+    values: dict[Expr, Typed] = {}
+    for node in walk(root):
+        if node.function == VARIABLE:
+            values[node] = variables[str(node.value)]
+        elif node.function == CONSTANT:
+            dtype = np.dtype(node.value.__class__)
+            values[node] = Typed(known(node.value, dtype), dtype, True)  # pyright: ignore
+        else:
+            values[node] = _apply(code, node, [values[arg] for arg in node.args], lanes)
+    return values[root]
+
+
+# ---- promotion -----------------------------------------------------------------------------------
+@lru_cache(maxsize=4096)
+def _loop(function: str, attribute: str, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """Return the kinds that NumPy converts the operands to, and that of the result."""
+    dtypes = [dtype for dtype, _ in kinds]
+    if function == "cast":
+        return (*kinds, (np.dtype(attribute), False))
+    if function == "erf":
+        made = dtypes[0] if dtypes[0].kind == "f" and not kinds[0][1] else _FLOAT
+        return ((made, False),) * 2
+    if function == "select":
+        made = np.result_type(*map(_example, kinds[1:]))
+        return (_BOOL, False), (made, False), (made, False), (made, False)
+    if function in INFIX and all(weak for _, weak in kinds):
+        made = _FLOAT if function == "divide" or _FLOAT in dtypes else _INT
+        return ((made, True),) * 3
+    asked: Any = [_class(kind) for kind in kinds]
+    return tuple((dtype, False) for dtype in UFUNCS[function].resolve_dtypes((*asked, None)))
+
+
+def _example(kind: Kind) -> Any:
+    dtype, weak = kind
+    return dtype.type(1).item() if weak else dtype
+
+
+def _class(kind: Kind) -> Any:
+    """Return what stands for a kind where NumPy is asked; it holds Python's bool for its own."""
+    dtype, weak = kind
+    return {"i": int, "f": float}.get(dtype.kind, dtype) if weak else dtype
+
+
+# ---- instructions --------------------------------------------------------------------------------
+def _apply(code: Code, node: Expr, args: Sequence[Typed], lanes: int) -> Typed:
+    if any(isinstance(arg.value.type, ir.VectorType) for arg in args):
+        args = [Typed(code.splat(arg.value, lanes), arg.dtype, arg.weak) for arg in args]
+    name = node.function
+    kinds = _loop(name, str(node.value), tuple((arg.dtype, arg.weak) for arg in args))
+    dtype, weak = kinds[-1]
+    if name == "cast":
+        return Typed(converted(code, args[0].value, args[0].dtype, dtype), dtype, False)
+    if name in _LOGICAL or name == "logical_not":
+        return Typed(_logical(code, name, args), _BOOL, False)
+    values = [
+        converted(code, arg.value, arg.dtype, kind) for arg, (kind, _) in zip(args, kinds[:-1], strict=True)
+    ]
+    if name == "select":
+        return Typed(code.builder.select(*values), dtype, False)
+    if name in whole.SIGNS:
+        return Typed(
+            _compare(code, whole.SIGNS[name], [kind for kind, _ in kinds[:-1]], values), dtype, False
+        )
+    operand = kinds[0][0]
+    if operand.kind != "f":
+        return Typed(whole.FUNCTIONS[name](code, operand, *values), dtype, weak)
+    shortcut = _SHORT_POWERS.get(_exponent(node.args[1])) if name == "power" else None
+    registers = [Register(code, value) for value in values]
+    made = _REAL[name](*registers) if shortcut is None else shortcut(registers[0])
+    return Typed(made.value, dtype, weak)
+
+
+def _logical(code: Code, name: str, args: Sequence[Typed]) -> Value:
+    truths = [is_true(code, arg.value, arg.dtype) for arg in args]
+    return (
+        code.builder.not_(truths[0])
+        if name == "logical_not"
+        else getattr(code.builder, _LOGICAL[name])(*truths)
+    )
+
+
+def _compare(code: Code, sign: str, dtypes: Sequence[DType], values: Sequence[Value]) -> Value:
+    left, right = dtypes
+    if left.kind == "f":
+        return Register(code, values[0]).compare(sign, Register(code, values[1])).value
+    if left.kind == right.kind:
+        return whole.compare(code, left, sign, *values)
+    if left.kind == "i":
+        return whole.compare_mixed(code, sign, *values)
+    mirrored = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(sign, sign)
+    return whole.compare_mixed(code, mirrored, values[1], values[0])
+
+
+def _exponent(power: Expr) -> float:
+    """Return the known exponent, or NaN."""
+    return power.value if isinstance(power.value, int | float) and not power.args else math.nan
+
+
+# Exponents for which multiplying is as precise as a power: NumPy itself does 2, 0.5 and -1.
+_SHORT_POWERS: dict[float, Callable[[Register], Register]] = {
+    -1.0: lambda x: 1.0 / x,
+    0.5: lambda x: x.call("llvm.sqrt"),
+    2.0: lambda x: x * x,
+    3.0: lambda x: x * x * x,
+    4.0: lambda x: (x * x) * (x * x),
+}
