@@ -50,11 +50,9 @@ class Loops:
     @property
     def parts(self) -> int:
         """Pieces of the outermost loops."""
-        cut = self._cut()
-        if cut:
-            return math.prod(each.extent for each in cut)
-        vector = self.nest.vector
-        return -(-vector.extent // _CHUNK) if vector is not None else 1
+        if _lone(self.nest):
+            return -(-self.nest.variables[0].extent // _CHUNK)
+        return math.prod(each.extent for each in self._cut())
 
     scratch = 0
 
@@ -76,13 +74,9 @@ class Loops:
         """Return the outermost loops, enough of them to be shared among threads."""
         cut: list[Variable] = []
         for each in self.nest.variables:
-            if (
-                each is self.nest.vector
-                or each in self.nest.serial
-                or math.prod(v.extent for v in cut) >= _ENOUGH
-            ):
+            if each in self.nest.serial or math.prod(v.extent for v in cut) >= _ENOUGH:
                 break
-            cut.append(each)
+            cut += [each] if each is not self.nest.vector else []
         return cut
 
 
@@ -111,17 +105,16 @@ class Writer:
         """Write the whole function."""
         variables = [each for each in self.nest.variables if each is not self.nest.vector]
         roots = [store.term for store in self.nest.stores]
-        rest = variables[len(self.cut) :]
-        if self.cut or self.nest.vector is None:
-            self._hoist(roots, set(self.nest.variables))
+        rest = [each for each in variables if each not in self.cut]
+        self._hoist(roots, set(self.nest.variables))
+        if not _lone(self.nest):
             with self.code.loop(self.low, self.high, name="part") as part:
                 self._bind_cut(part)
                 self.scopes.append({})
                 self._each(rest, roots, lambda: self._lanes(0, None))
                 self._leave(self.cut)
         else:
-            self._hoist(roots, set(self.nest.variables))
-            size = self.nest.vector.extent
+            size = self.nest.variables[0].extent
             start = self.code.builder.mul(self.low, constant(_CHUNK))
             stop = self.places.least(self.code.builder.mul(self.high, constant(_CHUNK)), constant(size))
             self._lanes(start, stop)
@@ -497,6 +490,11 @@ class Writer:
             pair = {n: Typed(h, fold.dtype, False) for n, h in zip("xy", halves, strict=True)}
             vector = evaluate(code, apply(fold.data[0], _X, _Y), pair, width).value
         return code.builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+
+
+def _lone(nest: Nest) -> bool:
+    """Tell whether the only loop is the one in the lanes, so that it is what parts are cut from."""
+    return nest.vector is not None and len(nest.variables) == 1
 
 
 def _counted(variables: Sequence[Variable]) -> Index:

@@ -135,9 +135,7 @@ class Lowering:
         elif step.op.name in ("placed", "cumsum"):
             self._own_loop(step)
         elif step.op.family == "contraction" and value.spec.dtype.kind == "f":
-            work, operands, home = product_of(self, step)
-            self.add(work, operands, [home])
-            self.elements.settle(value, home)
+            self.elements.settle(value, product_of(self, step))
         elif self.reuse.keep(place, step, self.elements):
             self.store(value)
         elif self._becomes_images(step):
@@ -190,7 +188,8 @@ class Lowering:
             serial = [each for each in variables if store.place.step(each) is None]
         else:
             variables, store, serial = self._running_sum(step, home)
-        self.items.append(Item(_buffers(store), [home], None, None, variables, [store], serial))
+        if 0 not in step.reads[0].spec.shape:
+            self.items.append(Item(_buffers(store), [home], None, None, variables, [store], serial))
         self.elements.settle(step.output, home)
 
     def _zeros(self, home: Buffer) -> None:

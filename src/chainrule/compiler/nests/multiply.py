@@ -28,25 +28,35 @@ class Axis:
     places: tuple[int | None, int | None, int | None]
 
 
-def product_of(lowering: Any, step: Equation) -> tuple[Product, list[Buffer], Buffer]:
-    """Return the product of a contraction, its operands and the buffer that it fills."""
+def product_of(lowering: Any, step: Equation) -> Buffer:
+    """Add the product of a contraction to the work, and return the buffer that holds the result."""
     left, right = step.reads
     batch, rows, summed, columns = _groups(step)
-    home = lowering.home(step.output)
+    dtype = step.output.spec.dtype
     steps = _strides(step.output.spec.shape)
-    if columns and steps and _step(rows[-1:], steps, 2) == 1 and _step(columns[-1:], steps, 2) != 1:
-        left, right, rows, columns, turned = right, left, columns, rows, True
+    turned = _merged(rows[-1:], steps, 2) == 1 and _merged(columns[-1:], steps, 2) != 1
+    if turned:  # neighbours in memory should be columns
+        left, right, rows, columns = right, left, columns, rows
+    one = _operand(lowering, left, int(turned), (batch, rows, summed), dtype)
+    two = _operand(lowering, right, int(not turned), (batch, summed, columns), dtype)
+    merged = [_merged(group, steps, 2) for group in (rows, columns, batch)]
+    order = [*batch, *rows, *columns]
+    if None in merged:  # the result is made in this order and then put into its own
+        home = lowering.temporary(tuple(axis.size for axis in order), dtype)
+        merged = [_size(columns), 1, _size(rows) * _size(columns)]
     else:
-        turned = False
-    side = (1, 0) if turned else (0, 1)
-    one = _operand(lowering, left, side[0], batch, rows, summed, step.output.spec.dtype)
-    two = _operand(lowering, right, side[1], batch, summed, columns, step.output.spec.dtype)
-    out = Matrix(
-        _size(rows), _size(columns), _merged(rows, steps, 2), _merged(columns, steps, 2),
-        _merged(batch, steps, 2),
-    )  # fmt: skip
-    made = Product(_size(batch), one[1], two[1], out, step.output.spec.dtype.name)
-    return made, [one[0], two[0]], home
+        home = lowering.home(step.output)
+    out = Matrix(_size(rows), _size(columns), *merged)
+    lowering.add(Product(_size(batch), one[1], two[1], out, dtype.name), [one[0], two[0]], [home])
+    return home if home.shape == step.output.spec.shape else _reordered(lowering, step.output, home, order)
+
+
+def _reordered(lowering: Any, value: Value, made: Buffer, order: Sequence[Axis]) -> Buffer:
+    home = lowering.home(value)
+    loops, at = lowering.elements.loops(home.shape, "o")
+    seen = terms.load(made, made.address([at[axis.places[2] or 0] for axis in order]))
+    lowering.add_store((home.shape, False), loops, Store(home, home.address(at), seen))
+    return home
 
 
 def _groups(step: Equation) -> tuple[list[Axis], list[Axis], list[Axis], list[Axis]]:
@@ -73,7 +83,13 @@ def _groups(step: Equation) -> tuple[list[Axis], list[Axis], list[Axis], list[Ax
         if a is None and b is None:
             continue
         groups[kind].append(Axis(sizes[key], (a, b, c)))
-    return groups[0], _ordered(groups[1]), groups[2], _ordered(groups[3])
+    steps = _strides(shapes[2])
+    for group in (groups[1], groups[3]):  # leading axes that do not fit are a batch after all
+        leading = [axis for axis in group if (axis.places[2] or 0) < leads[2]]
+        if _merged(_ordered(group), steps, 2) is None:
+            group[:] = [axis for axis in group if axis not in leading]
+            groups[0].extend(leading)
+    return _ordered(groups[0]), _ordered(groups[1]), groups[2], _ordered(groups[3])
 
 
 def _ordered(axes: list[Axis]) -> list[Axis]:
@@ -81,11 +97,10 @@ def _ordered(axes: list[Axis]) -> list[Axis]:
 
 
 def _operand(
-    lowering: Any, value: Value, side: int, batch: list[Axis], first: list[Axis], second: list[Axis],
-    dtype: Any,
-) -> tuple[Buffer, Matrix]:  # fmt: skip
+    lowering: Any, value: Value, side: int, groups: tuple[list[Axis], list[Axis], list[Axis]], dtype: Any
+) -> tuple[Buffer, Matrix]:
     """Return an operand where it lies, or copied into (batch, first, second) order."""
-    groups = (batch, first, second)
+    _, first, second = groups
     made = [variable(f"m{axis}", size) for axis, size in enumerate(value.spec.shape)]
     seen = terms.cast(lowering.elements.of(value, tuple(map(loop, made))), dtype)
     if seen.kind == "load":
