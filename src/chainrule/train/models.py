@@ -1,4 +1,4 @@
-"""Networks by name: `linear`, `mlp`, `cnn`, or a function in a file of the user's.
+"""Networks by name: `linear`, `mlp`, `cnn`, `resnet20`, or a function in a file of the user's.
 
 A network follows from the shape of one sample and the number of outputs. A user's function gets
 both, `build(sample_shape, outputs)`, and returns a Module; it is only ever called from a file that
@@ -14,8 +14,7 @@ from pathlib import Path
 
 from chainrule import nn
 from chainrule.errors import ArgumentError, UnknownNameError, nearest
-
-Shape = tuple[int, ...]
+from chainrule.train.convnets import RESNETS, Design, Shape, cnn, resnet
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -28,7 +27,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
     "softplus": nn.Softplus,
 }
-MODELS = ("linear", "mlp", "cnn")
+MODELS = ("centroid", "linear", "mlp", "cnn", *RESNETS)
 
 
 def build_model(
@@ -39,22 +38,34 @@ def build_model(
     hidden: Sequence[int] = (128,),
     activation: str = "relu",
     dropout: float = 0.0,
+    batch_norm: bool | None = None,
+    stochastic_depth: float = 0.0,
+    pooling: str = "max",
 ) -> nn.Module:
     """Return the network called `model` for samples of `sample_shape` (without the batch axis).
 
-    `hidden` are the sizes of the hidden layers (of a cnn: of those after the convolutions). Raises
-    UnknownNameError or ArgumentError for what cannot be built.
+    `hidden` are the sizes of the hidden layers (of a cnn: of those after the convolutions).
+    `batch_norm` None leaves it to the network: a cnn has it, an mlp has not. A `centroid` is a linear
+    network whose weights somebody else sets. Raises UnknownNameError or ArgumentError for what
+    cannot be built.
     """
     if is_from_file(model):
         return _from_file(model, sample_shape, outputs)
     check_names(model, activation)
-    if model == "linear":
-        return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(sample_shape), outputs))
-    if model == "mlp":
-        return nn.Sequential(
-            nn.Flatten(), *_dense(math.prod(sample_shape), hidden, outputs, activation, dropout)
+    design = Design(ACTIVATIONS[activation], dropout, batch_norm, stochastic_depth, pooling)
+    if model in RESNETS:
+        return resnet(RESNETS[model], sample_shape, outputs, design)
+    if model == "cnn":
+        layers, width = cnn(sample_shape, design)
+        return nn.Sequential(*layers, *_dense(width, hidden, outputs, design))
+    if pooling != "max":
+        raise ArgumentError(f"pooling: a network called {model} has none", hint="--model cnn")
+    if stochastic_depth:
+        raise ArgumentError(
+            f"stochastic_depth: {model} has no branches that could be dropped", hint="--model resnet20"
         )
-    return _convolutional(sample_shape, outputs, hidden, activation, dropout)
+    sizes = hidden if model == "mlp" else ()
+    return nn.Sequential(nn.Flatten(), *_dense(math.prod(sample_shape), sizes, outputs, design))
 
 
 def check_names(model: str, activation: str) -> None:
@@ -74,38 +85,15 @@ def is_from_file(model: str) -> bool:
     return ".py:" in model or model.endswith(".py")
 
 
-def _dense(
-    width: int, hidden: Sequence[int], outputs: int, activation: str, dropout: float
-) -> list[nn.Module]:
+def _dense(width: int, hidden: Sequence[int], outputs: int, design: Design) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for size in hidden:
-        layers += [nn.Linear(width, size), ACTIVATIONS[activation]()]
-        layers += [nn.Dropout(dropout)] if dropout else []
+        layers += [nn.Linear(width, size)]
+        layers += [nn.BatchNorm1d(size)] if design.batch_norm else []
+        layers += [design.activation()]
+        layers += [nn.Dropout(design.dropout)] if design.dropout else []
         width = size
     return [*layers, nn.Linear(width, outputs)]
-
-
-def _convolutional(
-    sample_shape: Shape, outputs: int, hidden: Sequence[int], activation: str, dropout: float
-) -> nn.Module:
-    """Stages of convolution, batch norm, activation and pooling until at most 4 pixels a side are left."""
-    if len(sample_shape) != 3:
-        raise ArgumentError(
-            f"model: a cnn needs images (channels, height, width), the samples are {sample_shape}",
-            hint="use mlp or linear for tables",
-        )
-    channels, height, width = sample_shape
-    layers: list[nn.Module] = []
-    filters = 16
-    while not layers or (min(height, width) >= 6 and filters <= 128):
-        layers += [nn.Conv2d(channels, filters, 3, padding=1, bias=False), nn.BatchNorm2d(filters)]
-        layers += [ACTIVATIONS[activation]()]
-        if min(height, width) >= 2:
-            layers += [nn.MaxPool2d(2)]
-            height, width = height // 2, width // 2
-        channels, filters = filters, 2 * filters
-    features = channels * height * width
-    return nn.Sequential(*layers, nn.Flatten(), *_dense(features, hidden, outputs, activation, dropout))
 
 
 def _from_file(model: str, sample_shape: Shape, outputs: int) -> nn.Module:
