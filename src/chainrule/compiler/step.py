@@ -19,9 +19,10 @@ from chainrule.compiler.cpu.loops import Loops
 from chainrule.compiler.cpu.native import Call, Native, Place
 from chainrule.compiler.cpu.target import target
 from chainrule.compiler.nests.buffer import Buffer
-from chainrule.compiler.nests.lower import Item, Lowering
+from chainrule.compiler.nests.lower import Lowering
 from chainrule.compiler.nests.memory import ALIGNMENT, arranged
 from chainrule.compiler.nests.nest import Nest
+from chainrule.compiler.nests.schedule import Item
 from chainrule.core.program import Program
 from chainrule.core.spec import Array
 
@@ -35,7 +36,7 @@ class Step:
         lowered = Lowering(program)
         self._actions, self._streams = lowered.actions, lowered.streams
         self.nests: list[Nest] = []
-        work = [self._kernel(item) for item in lowered.items]
+        work = [self._kernel(item) for item in lowered.schedule.items]
         offsets, size = arranged([buffers for _, buffers, _ in work])
         self._block = np.empty(size + ALIGNMENT, np.uint8)
         self._constants = [np.ascontiguousarray(each.array) for each in lowered.constants]

@@ -7,9 +7,7 @@ nests over the same space that need nothing of each other but the same element b
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from chainrule.compiler.nests.element import Elements, Indices, looked_up, reads
 from chainrule.compiler.nests.multiply import product_of
 from chainrule.compiler.nests.nest import Store
 from chainrule.compiler.nests.reuse import Reuse
+from chainrule.compiler.nests.schedule import Schedule, Space, reads_elsewhere, space_of
 from chainrule.compiler.nests.term import Term
 from chainrule.compiler.passes import without_copies
 from chainrule.core.program import Equation, HostCall, Program, Value, Write
@@ -31,21 +30,6 @@ from chainrule.ops.random import default
 from chainrule.scalar.expr import apply
 from chainrule.scalar.expr import variable as named
 
-_BACK = 256  # how many nests before the latest are asked whether a store may join them
-
-
-@dataclass(eq=False)
-class Item:
-    """One piece of work over buffers: stores over a space, or `work` that a kernel is made for."""
-
-    buffers: list[Buffer]
-    written: list[Buffer]
-    work: Any = None
-    space: tuple[Shape, bool] | None = None
-    variables: Sequence[Any] = ()
-    stores: list[Store] = field(default_factory=list[Store])
-    serial: Sequence[Any] = ()
-
 
 class Lowering:
     """The lowering of one program; `items`, `results` and `actions` are what comes of it."""
@@ -53,7 +37,7 @@ class Lowering:
     def __init__(self, program: Program) -> None:
         terms.forget()
         self.program = program = without_copies(program)
-        self.items: list[Item] = []
+        self.schedule = Schedule()
         self.equations = {id(step.output): step for step in program.equations}
         self.settings: dict[int, int] = {}  # by id of a watched number: its slot
         self.slots = 0
@@ -157,7 +141,7 @@ class Lowering:
             self.elements.settle(value, self.copy(value))
         space, variables, at = self.space(step.value)
         term = terms.cast(self.elements.of(step.value, at), target.dtype)
-        if _reads_elsewhere(term, target, target.address(at)):
+        if reads_elsewhere(term, Store(target, target.address(at), term)):
             self.elements.settle(step.value, self.copy(step.value))
             term = terms.cast(self.elements.of(step.value, at), target.dtype)
         self.add_store(space, variables, Store(target, target.address(at), term))
@@ -189,13 +173,13 @@ class Lowering:
         else:
             variables, store, serial = self._running_sum(step, home)
         if 0 not in step.reads[0].spec.shape:
-            self.items.append(Item(_buffers(store), [home], None, None, variables, [store], serial))
+            self.schedule.nest(variables, store, serial)
         self.elements.settle(step.output, home)
 
     def _zeros(self, home: Buffer) -> None:
         variables, at = self.elements.loops(home.shape, "o")
         zero = terms.cast(terms.value(home.dtype.type(0).item()), home.dtype)
-        self.items.append(Item([home], [home], None, None, variables, [Store(home, home.address(at), zero)]))
+        self.schedule.nest(variables, Store(home, home.address(at), zero))
 
     def _running_sum(self, step: Equation, home: Buffer) -> tuple[list[Any], Store, list[Any]]:
         (x,) = step.reads
@@ -249,13 +233,13 @@ class Lowering:
         self.inner.append(made)
         return made
 
-    def space(self, value: Value) -> tuple[tuple[Shape, bool], list[Any], Indices]:
+    def space(self, value: Value) -> tuple[Space, list[Any], Indices]:
         """Return the index space that a value is computed over: its key, loop variables and indices."""
         spread = (
             len(value.spec.shape) > 1 and bool(self.elements.split) and reads_spread(self.elements, value)
         )
         variables, at = self.elements.loops(value.spec.shape, "o", spread)
-        return _space(value.spec.shape, spread), variables, at
+        return space_of(value.spec.shape, spread), variables, at
 
     def store(self, value: Value) -> Buffer:
         """Compute a value into a buffer of its own and read it from there from now on."""
@@ -271,7 +255,7 @@ class Lowering:
         """Compute a value into a further buffer."""
         space, variables, at = self.space(value)
         if lanes and not space[1]:
-            space = _space(value.spec.shape, True)
+            space = space_of(value.spec.shape, True)
             variables, at = self.elements.loops(value.spec.shape, "o", True)
         made = self.temporary(value.spec.shape, value.spec.dtype, lanes)
         term = terms.cast(self.elements.of(value, at), value.spec.dtype)
@@ -300,60 +284,19 @@ class Lowering:
                 self.elements.settle(value, found)
         return found
 
-    # ---- items -----------------------------------------------------------------------------------
+    # ---- work ------------------------------------------------------------------------------------
     def add(self, work: Any, reads: Sequence[Buffer], writes: Sequence[Buffer]) -> None:
         """Add work of its own kind."""
-        self.items.append(Item([*reads, *writes], list(writes), work))
+        self.schedule.work(work, reads, writes)
 
-    def add_store(self, space: tuple[Shape, bool], variables: Sequence[Any], store: Store) -> None:
-        """Let a store join an earlier nest over the same space, or begin a nest."""
-        if 0 in space[0]:
+    def add_store(self, space: Space, variables: Sequence[Any], store: Store) -> None:
+        """Add a store over a space; spare lanes beyond the last image are kept at zero."""
+        shape, spread = space
+        if 0 in shape:
             return
-        if space[1] and space[0][0] % self.elements.split:
-            store = _kept_inside(self.elements, store, space[0])
-        start = max(0, len(self.items) - _BACK)
-        joined = [
-            (item, self._joined(item, start + i, space, store)) for i, item in enumerate(self.items[start:])
-        ]
-        able = [(item, made) for item, made in joined if made is not None]
-        if able:  # the nest with which most is shared, the latest of such
-            item, made = max(reversed(able), key=lambda pair: _shared(pair[0], store))
-            item.stores.append(made)
-            item.buffers += [b for b in _buffers(made) if b not in item.buffers]
-            item.written.append(store.buffer)
-            return
-        made = Item(_buffers(store), [store.buffer], None, space, variables, [store])
-        self.items.append(made)
-
-    def _joined(self, item: Item, place: int, space: tuple[Shape, bool], store: Store) -> Store | None:
-        """Return the store as a part of an earlier nest, or None where it may not be."""
-        if item.space is None or item.space != space:
-            return None
-        between = self.items[place + 1 :]
-        reads = _reads(store.term)
-        if any(store.buffer in each.buffers for each in between):
-            return None
-        if any(buffer in each.written for each in between for buffer in reads):
-            return None
-        term = store.term
-        for other in item.stores:
-            if other.buffer not in reads:
-                continue
-            if other.buffer.role == "captured":
-                return None
-            term = _forwarded(term, other)
-            if other.buffer in _reads(term):
-                return None
-        stored_to = [t for s in item.stores for t in terms.walk([s.term]) if t.kind == "load"]
-        for each in stored_to:
-            if each.data[0] is store.buffer and each.data[1] != store.place:
-                return None
-        return replace(store, term=term)
-
-
-def _space(shape: Shape, spread: bool) -> tuple[Shape, bool]:
-    """Return what tells spaces apart; axes of size 1 do not, but for the one that is cut into blocks."""
-    return tuple(size for axis, size in enumerate(shape) if size != 1 or (spread and not axis)), spread
+        if spread and shape[0] % self.elements.split:
+            store = _kept_inside(self.elements, store, shape)
+        self.schedule.store(space, variables, store)
 
 
 def _kept_inside(elements: Elements, store: Store, shape: Shape) -> Store:
@@ -363,31 +306,3 @@ def _kept_inside(elements: Elements, store: Store, shape: Shape) -> Store:
     zero = terms.cast(terms.value(store.term.dtype.type(0).item()), store.term.dtype)
     term = terms.guard(bounds, store.term, zero)
     return Store(store.buffer, store.place, term, None if store.buffer.lanes else bounds[0])
-
-
-def _shared(item: Item, store: Store) -> int:
-    return sum(each.bytes for each in _reads(store.term) if each in item.buffers)
-
-
-def _buffers(store: Store) -> list[Buffer]:
-    return list(dict.fromkeys([*_reads(store.term), store.buffer]))
-
-
-def _reads(term: Term) -> list[Buffer]:
-    return list(dict.fromkeys(t.data[0] for t in terms.walk([term]) if t.kind in ("load", "setting")))
-
-
-def _reads_elsewhere(term: Term, target: Buffer, place: Any) -> bool:
-    """Tell whether a term reads a buffer anywhere but at `place`."""
-    return any(t.kind == "load" and t.data[0] is target and t.data[1] != place for t in terms.walk([term]))
-
-
-def _forwarded(term: Term, other: Store) -> Term:
-    """Replace reads of what another store puts at the same place by what it puts there."""
-    done: dict[Term, Term] = {}
-    for each in terms.walk([term]):
-        if each.kind == "load" and each.data == (other.buffer, other.place):
-            done[each] = terms.cast(other.term, other.buffer.dtype)
-        else:
-            done[each] = terms.rebuilt(each, [done[arg] for arg in each.args])
-    return done[term]

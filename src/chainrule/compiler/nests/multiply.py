@@ -16,6 +16,7 @@ from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.index import loop, number, variable
 from chainrule.compiler.nests.nest import Store
+from chainrule.compiler.nests.schedule import space_of
 from chainrule.core.families.contraction import Contraction
 from chainrule.core.program import Equation, Value
 
@@ -55,7 +56,7 @@ def _reordered(lowering: Any, value: Value, made: Buffer, order: Sequence[Axis])
     home = lowering.home(value)
     loops, at = lowering.elements.loops(home.shape, "o")
     seen = terms.load(made, made.address([at[axis.places[2] or 0] for axis in order]))
-    lowering.add_store((home.shape, False), loops, Store(home, home.address(at), seen))
+    lowering.add_store(space_of(home.shape, False), loops, Store(home, home.address(at), seen))
     return home
 
 
@@ -133,7 +134,7 @@ def _copied(
         if axis.places[side] is not None:
             own[axis.places[side]] = index
     term = terms.cast(lowering.elements.of(value, tuple(own)), dtype)
-    lowering.add_store((sizes, False), loops, Store(buffer, buffer.address(at), term))
+    lowering.add_store(space_of(sizes, False), loops, Store(buffer, buffer.address(at), term))
     rows, columns = _size(groups[1]), _size(groups[2])
     return buffer, Matrix(rows, columns, columns, 1, rows * columns if groups[0] else 0)
 

@@ -29,7 +29,7 @@ class Term:
     low <= index <= high for all of them, else the second)
     """
 
-    __slots__ = ("args", "data", "dtype", "free", "kind", "weak")
+    __slots__ = ("args", "data", "dtype", "free", "kind", "reads", "weak")
 
     kind: str
     data: Any
@@ -37,6 +37,7 @@ class Term:
     dtype: np.dtype[Any]
     weak: bool
     free: frozenset[Variable]
+    reads: tuple[Buffer, ...] | None  # the buffers that it reads, once somebody has asked
 
     def put(self, places: Mapping[Variable, Index]) -> Term:
         """Return the term with variables replaced by indices."""
@@ -61,6 +62,7 @@ def _make(
     if found is None:
         found = _terms[key] = Term()
         found.kind, found.data, found.args, found.dtype, found.weak = kind, data, args, dtype, weak
+        found.reads = None
         found.free = free.union(*(arg.free for arg in args))
     return found
 

@@ -1,0 +1,138 @@
+"""Schedule: the work of a program in order, where stores over one space share a nest if they can.
+
+A store may join an earlier nest when all that it reads is there by then, and nobody in between reads
+or changes what it touches. What it reads of a store in that nest it takes from the register.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chainrule.compiler.nests import term as terms
+from chainrule.compiler.nests.buffer import Buffer
+from chainrule.compiler.nests.index import Variable
+from chainrule.compiler.nests.nest import Store
+from chainrule.compiler.nests.term import Term
+from chainrule.core.spec import Shape
+
+Space = tuple[Shape, bool]
+
+
+def space_of(shape: Shape, spread: bool) -> Space:
+    """Return what tells spaces apart; axes of size 1 do not, but for the one that is cut into blocks."""
+    return tuple(size for axis, size in enumerate(shape) if size != 1 or (spread and not axis)), spread
+
+
+@dataclass(eq=False)
+class Item:
+    """One piece of work over buffers: stores over a space, or `work` that a kernel is made for."""
+
+    buffers: list[Buffer]
+    written: list[Buffer]
+    work: Any = None
+    variables: Sequence[Variable] = ()
+    stores: list[Store] = field(default_factory=list[Store])
+    serial: Sequence[Variable] = ()
+
+
+class Schedule:
+    """The items so far."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self._spaces: dict[Space, list[int]] = {}
+        self._touched: dict[Buffer, int] = {}  # the last item that reads or writes a buffer
+        self._changed: dict[Buffer, int] = {}  # the last item that writes it
+
+    def work(self, kind: Any, reads: Sequence[Buffer], writes: Sequence[Buffer]) -> None:
+        """Add work of its own kind."""
+        self._append(Item([*reads, *writes], list(writes), kind))
+
+    def nest(self, variables: Sequence[Variable], store: Store, serial: Sequence[Variable] = ()) -> None:
+        """Add a nest that nothing may join."""
+        self._append(Item(_buffers(store), [store.buffer], None, variables, [store], serial))
+
+    def store(self, space: Space, variables: Sequence[Variable], store: Store) -> None:
+        """Let a store join the nest with which it shares most, the latest of such, or begin a nest."""
+        able: list[tuple[int, int, Store]] = []
+        for place in reversed(self._spaces.get(space, ())):
+            made = self._joined(place, store)
+            if made is not None:
+                able.append((_shared(self.items[place], store), place, made))
+        if able:
+            _, place, made = max(able, key=lambda each: each[0])
+            item = self.items[place]
+            item.stores.append(made)
+            item.buffers += [each for each in _buffers(made) if each not in item.buffers]
+            item.written.append(made.buffer)
+            self._note(place, _buffers(made), [made.buffer])
+            return
+        self._spaces.setdefault(space, []).append(len(self.items))
+        self._append(Item(_buffers(store), [store.buffer], None, variables, [store]))
+
+    def _append(self, item: Item) -> None:
+        self.items.append(item)
+        self._note(len(self.items) - 1, item.buffers, item.written)
+
+    def _note(self, place: int, touched: Sequence[Buffer], changed: Sequence[Buffer]) -> None:
+        for known, buffers in ((self._touched, touched), (self._changed, changed)):
+            for each in buffers:
+                known[each] = max(place, known.get(each, -1))
+
+    def _joined(self, place: int, store: Store) -> Store | None:
+        """Return the store as a part of an earlier nest, or None where it may not be."""
+        item, reads = self.items[place], reads_of(store.term)
+        if self._touched.get(store.buffer, -1) > place:
+            return None
+        if any(self._changed.get(each, -1) > place for each in reads):
+            return None
+        term = store.term
+        for other in item.stores:
+            if other.buffer not in reads:
+                continue
+            if other.buffer.role == "captured":
+                return None
+            term = _forwarded(term, other)
+            if other.buffer in reads_of(term):
+                return None
+        if store.buffer in item.buffers and any(reads_elsewhere(s.term, store) for s in item.stores):
+            return None
+        return replace(store, term=term)
+
+
+def reads_of(term: Term) -> tuple[Buffer, ...]:
+    """Return the buffers that a term reads."""
+    if term.reads is None:
+        found = [each.data[0] for each in terms.walk([term]) if each.kind in ("load", "setting")]
+        term.reads = tuple(dict.fromkeys(found))
+    return term.reads
+
+
+def reads_elsewhere(term: Term, store: Store) -> bool:
+    """Tell whether a term reads the buffer of a store anywhere but where that writes."""
+    return store.buffer in reads_of(term) and any(
+        each.kind == "load" and each.data[0] is store.buffer and each.data[1] != store.place
+        for each in terms.walk([term])
+    )
+
+
+def _buffers(store: Store) -> list[Buffer]:
+    inside = [buffer for read in store.place.reads for buffer in reads_of(read)]
+    return list(dict.fromkeys([*reads_of(store.term), *inside, store.buffer]))
+
+
+def _shared(item: Item, store: Store) -> int:
+    return sum(each.bytes for each in reads_of(store.term) if each in item.buffers)
+
+
+def _forwarded(term: Term, other: Store) -> Term:
+    """Replace reads of what another store puts at the same place by what it puts there."""
+    done: dict[Term, Term] = {}
+    for each in terms.walk([term]):
+        if each.kind == "load" and each.data == (other.buffer, other.place):
+            done[each] = terms.cast(other.term, other.buffer.dtype)
+        else:
+            done[each] = terms.rebuilt(each, [done[arg] for arg in each.args])
+    return done[term]
