@@ -348,16 +348,16 @@ def plain_index(key: Any) -> Any:
     return key._data if isinstance(key, Tensor) else key
 
 
-def to_array(data: Any) -> Array:
-    """Return `data` as an array; Python floats become float32, arrays keep their dtype."""
+def to_array(data: Any, floats: Any = np.float32) -> Array:
+    """Return `data` as an array; Python floats become `floats`, arrays keep their dtype."""
     if isinstance(data, Tensor):
         return data._data
-    array = cast("Array", data) if isinstance(data, np.ndarray) else _converted(data)
+    array = cast("Array", data) if isinstance(data, np.ndarray) else _converted(data, floats)
     known_dtype(array.dtype)
     return array
 
 
-def _converted(data: Any) -> Array:
+def _converted(data: Any, floats: Any) -> Array:
     if isinstance(data, (list, tuple)):
         items = cast("Sequence[Any]", data)
         data = [each._data if isinstance(each, Tensor) else each for each in items]
@@ -365,7 +365,7 @@ def _converted(data: Any) -> Array:
         array: Array = np.asarray(data)
     except ValueError as error:
         raise ShapeError(f"tensor: the nested lists are not rectangular ({error})") from error
-    return array.astype(np.float32) if array.dtype == np.float64 and not _holds_numpy(data) else array
+    return array.astype(floats) if array.dtype == np.float64 and not _holds_numpy(data) else array
 
 
 def _holds_numpy(data: Any) -> bool:

@@ -26,14 +26,16 @@ def tensor(
 
     >>> tensor([[1.0, 2.0]], requires_grad=True)
     tensor([[1., 2.]], requires_grad=True)
+    >>> tensor([0.1], dtype=np.float64).item()
+    0.1
     """
     if _tracked(data):
         raise GraphError(
             "tensor: copying a tensor that has a gradient would cut the graph",
             hint="use cr.stack([...]) for several, x.detach() for a copy without history",
         )
-    array = np.array(data, known_dtype(dtype)) if dtype is not None and np.ndim(data) == 0 else to_array(data)
-    array = np.array(array, known_dtype(dtype) if dtype is not None else None)
+    floats = np.dtype(np.float32) if dtype is None else known_dtype(dtype)
+    array = np.array(to_array(data, floats), None if dtype is None else floats)
     return Tensor(array, requires_grad, name)
 
 
