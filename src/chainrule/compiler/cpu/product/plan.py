@@ -16,14 +16,19 @@ import numpy as np
 from chainrule.compiler.cpu.product.matrix import Finish, Matrix
 from chainrule.compiler.cpu.target import Target
 
-_WIDEST = 512  # bytes of a packed right panel in one step of the sum, at most
-_ROWS = 24  # rows of a tile, at most
+_WIDEST = 256  # bytes of a packed right panel in one step of the sum, at most
+_ROWS, _THIN = 8, 16  # rows of a tile, at most: each is a stream of reads; the same of one vector
+_ACROSS = 4  # vectors of a tile side by side, at most
+_NEAR, _NEXT = 1 << 15, 1 << 18  # bytes that stay in the first cache, and in the second one
+_LINE, _FAR_LINE = 2.2 / 64, 3.0 / 64  # cycles for a byte from the second cache, and from behind it
+_READ = 0.08  # cycles that a read costs besides, when the processor is busy with sums
 _LATENCY = 4.0  # cycles until a sum can be added to again
-_TILE = 20.0  # cycles to begin and to end a tile
-_TRANSPOSE = 0.5  # cycles to pack a number that is not beside its neighbour
-_LANE_SUM = 1.5  # cycles to add up the lanes of one output
+_TILE = 5.0  # cycles to begin and to end a tile
+_TRANSPOSE = 0.3  # cycles to pack a number that is not beside its neighbour
+_STORE = 2.0  # cycles for each sum beyond sixteen that is stored at once
+_LANE_SUM = 1.2  # cycles to add two vectors' halves, when the lanes of sums are added up
 _BLOCK = 1 << 21  # bytes of the left that are packed at a time
-_LARGE = 1 << 18  # bytes of a left operand that no longer stays near the core
+_DEEP = 1 << 13  # steps beyond which a panel is no more packed only to be near
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,13 @@ class Work:
 
     @property
     def packs_left(self) -> bool:
-        """Whether the left is too large to be read in place over and over."""
-        return self.rows * self.depth * self.item > _LARGE and self.columns >= 256
+        """Whether the left is packed: steps of its rows lie apart, and it is read over and over."""
+        return self.left.column != 1 and self.rows > 64 and self.columns >= 512 and 192 <= self.depth <= _DEEP
+
+    @property
+    def packs_right(self) -> bool:
+        """Whether the right is packed: its columns lie apart, or are read over and over."""
+        return self.right.column != 1 or (self.rows >= 384 and 64 <= self.depth <= _DEEP)
 
     @property
     def block(self) -> int:
@@ -94,18 +104,17 @@ def plan(work: Work, target: Target) -> Plan:
 
 def _ways(work: Work, target: Target) -> Iterator[Plan]:
     lanes = target.lanes(work.dtype)
-    packs_right = work.right.column != 1
-    copies = work.depth * work.columns * (_TRANSPOSE if packs_right else 0.0)
-    for vectors in range(1, min(8, -(-work.columns // lanes) or 1) + 1):
-        for rows in range(1, min(_ROWS, (target.registers - 1 - vectors) // vectors, work.rows or 1) + 1):
-            cycles = copies + _spread(work, target, rows, vectors * lanes)
-            yield Plan(False, lanes, rows, vectors * lanes, work.packs_left, packs_right, cycles)
-    if work.left.column == 1 and work.right.row == 1 and work.depth > 1 and not work.packs_left:
-        for rows in range(1, min(8, work.rows or 1) + 1):
-            most = (target.registers - 1 - min(rows, 4)) // rows
+    copies = work.depth * work.columns * (_TRANSPOSE if work.right.column != 1 else 0.0)
+    for count in range(1, min(_ACROSS, -(-work.columns // lanes) or 1) + 1):
+        most = (target.registers - 1 - count) // count
+        for rows in range(1, min(_THIN if count == 1 else _ROWS, most, work.rows or 1) + 1):
+            cycles = copies + _by_columns(work, target, rows, count * lanes)
+            yield Plan(False, lanes, rows, count * lanes, work.packs_left, work.packs_right, cycles)
+    if work.left.column == 1 and work.right.row == 1 and work.depth > 1:
+        for rows in range(1, min(_ROWS, work.rows or 1) + 1):
+            most = (target.registers - 1 - rows) // rows
             for width in range(1, min(lanes, most, work.columns or 1) + 1):
-                cycles = _summed(work, target, rows, width)
-                yield Plan(True, lanes, rows, width, False, False, cycles)
+                yield Plan(True, lanes, rows, width, False, False, _by_sum(work, target, rows, width))
 
 
 def pieces(total: int, size: int) -> Iterator[tuple[int, int]]:
@@ -121,26 +130,37 @@ def vectors(columns: int, lanes: int) -> list[tuple[int, int, int]]:
     return [*found, (columns - rest, 1 << (rest - 1).bit_length(), rest)] if rest else found
 
 
-def _spread(work: Work, target: Target, rows: int, width: int) -> float:
+def _by_columns(work: Work, target: Target, rows: int, width: int) -> float:
     """Return the cycles of a product with columns in the lanes."""
     lanes, total = target.lanes(work.dtype), 0.0
     for columns, panels in pieces(work.columns, width):
         # a vector of half the width costs half only where the full one is the widest there is
         each = [1.0 if 2 * n > lanes else 0.5 for _, n, _ in vectors(columns, lanes)]
         for height, tiles in pieces(work.rows, rows):
-            step = max(height * sum(each), sum(each) + 0.5 * height)
-            total += panels * tiles * (_TILE + work.depth * max(step, _floor(height * len(each))))
+            sums = height * len(each)
+            far = work.depth * (columns + height) * work.item > _NEAR
+            lines = columns * work.item * _LINE if far else 0.0
+            step = max(height * sum(each), sum(each) + 0.5 * height, _floor(sums), lines)
+            step += _READ * (height + len(each))
+            total += panels * tiles * (_TILE + _STORE * max(0, sums - 16) + work.depth * step)
     return total
 
 
-def _summed(work: Work, target: Target, rows: int, width: int) -> float:
+def _by_sum(work: Work, target: Target, rows: int, width: int) -> float:
     """Return the cycles of a product with terms of the sum in the lanes."""
-    steps, total = -(-work.depth // target.lanes(work.dtype)), 0.0
+    lanes, total = target.lanes(work.dtype), 0.0
+    steps, near = -(-work.depth // lanes), work.depth * work.item
+    far = near * work.rows > _NEXT and work.columns > width
+    line = lanes * work.item * (_FAR_LINE if far else _LINE)
+    if near * (width + work.rows) <= _NEAR:
+        line = 0.0
+    all_far = far or near * (width + 2 * rows) > _NEAR
     for columns, panels in pieces(work.columns, width):
+        ending = _LANE_SUM * (columns + (lanes // max(1, columns)).bit_length() - 1)
         for height, tiles in pieces(work.rows, rows):
-            step = max(height * columns, float(height + columns), _floor(height * columns))
-            ends = _TILE + _LANE_SUM * height * columns
-            total += panels * tiles * (ends + steps * step)
+            sums = height * columns
+            step = max(sums, height + columns, _floor(sums), line * (height + all_far * columns))
+            total += panels * tiles * (_TILE + height * ending + steps * step)
     return total
 
 

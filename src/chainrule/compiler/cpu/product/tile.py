@@ -7,6 +7,7 @@ every row and column, and the lanes are added up at the end. A tile knows addres
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -121,22 +122,37 @@ def _by_sum(code: Code, tile: Tile, left: ir.Value, right: ir.Value) -> list[lis
     return [[(0, size, tile.columns, across(code, row))] for row in rows]
 
 
-def across(code: Code, values: Sequence[ir.Value]) -> ir.Value:
+def across(code: Code, values: Sequence[ir.Value]) -> Any:
     """Return the sum of each vector's lanes, side by side (as many as the next power of two)."""
-    groups: list[Any] = list(values)
-    lanes = groups[0].type.count
-    group = lanes  # lanes that belong to the same sum
+    lanes, size = values[0].type.count, 1 << (len(values) - 1).bit_length()
+    found: list[Any] = list(values)
+    half = lanes // 2
+    while len(found) > 1:
+        pairs = itertools.zip_longest(found[::2], found[1::2])
+        found = [_halved(code, a, a if b is None else b, half) for a, b in pairs]
+        half //= 2
+    # The first sums stand first in every pair of halves: in reversed order of bits.
+    group, bits = lanes // size, size.bit_length() - 1
+    order = [int(f"{index:0{bits}b}"[::-1], 2) if bits else 0 for index in range(size)]
+    picks = [place * group + lane for place in order for lane in range(group)]
+    total = found[0] if picks == sorted(picks) else shuffled(code, found[0], found[0], picks)
     while group > 1:
-        ahead = [*groups[1:], groups[-1]]
-        pairs = list(zip(groups[::2], ahead[::2], strict=True)) if len(groups) > 1 else [(groups[0],) * 2]
-        count = (2 if len(groups) > 1 else 1) * groups[0].type.count
-        low = [lane for lane in range(count) if lane % group < group // 2]
+        low = [lane for lane in range(size * group) if lane % group < group // 2]
         high = [lane + group // 2 for lane in low]
-        groups = [code.builder.fadd(shuffled(code, a, b, low), shuffled(code, a, b, high)) for a, b in pairs]
+        total = code.builder.fadd(shuffled(code, total, total, low), shuffled(code, total, total, high))
         group //= 2
-    value = groups[0]
-    one = value.type.count == 1
-    return code.builder.extract_element(value, ir.Constant(ir.IntType(32), 0)) if one else value
+    return code.builder.extract_element(total, ir.Constant(ir.IntType(32), 0)) if size == 1 else total
+
+
+def _halved(code: Code, a: ir.Value, b: ir.Value, half: int) -> Any:
+    """Return two vectors' runs of 2 * half lanes, each added to half: a's in the first, b's behind."""
+    lanes = range(a.type.count)
+    first = [lane & half == 0 for lane in lanes]
+    kept = [lane if here else lane + len(lanes) for lane, here in zip(lanes, first, strict=True)]
+    moved = [
+        lane + half if here else lane - half + len(lanes) for lane, here in zip(lanes, first, strict=True)
+    ]
+    return code.builder.fadd(a if a is b else shuffled(code, a, b, kept), shuffled(code, a, b, moved))
 
 
 class _Sums:
