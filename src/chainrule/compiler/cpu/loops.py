@@ -18,12 +18,12 @@ from llvmlite import ir
 
 from chainrule import scalar
 from chainrule.compiler.cpu.code import Code, constant
+from chainrule.compiler.cpu.folding import Folding
 from chainrule.compiler.cpu.places import Places
 from chainrule.compiler.cpu.scalars import Typed, evaluate
 from chainrule.compiler.cpu.target import Target
 from chainrule.compiler.nests import term as terms
-from chainrule.compiler.nests.buffer import flat
-from chainrule.compiler.nests.index import Index, Variable, loop
+from chainrule.compiler.nests.index import Variable
 from chainrule.compiler.nests.nest import Nest, Store
 from chainrule.compiler.nests.term import Term
 from chainrule.scalar.expr import apply
@@ -93,6 +93,7 @@ class Writer:
         self.places = Places(self.code, self._integers)
         self.bound: set[Variable] = set()
         self.mask: ir.Value | None = None
+        self.folding = Folding(self)
         found = nest.terms
         self.folds = [each for each in found if each.kind in ("fold", "first")]
         self.below = {each: set(terms.walk([each])) - {each} for each in self.folds}
@@ -106,13 +107,13 @@ class Writer:
         variables = [each for each in self.nest.variables if each is not self.nest.vector]
         roots = [store.term for store in self.nest.stores]
         rest = [each for each in variables if each not in self.cut]
-        self._hoist(roots, set(self.nest.variables))
+        self.hoist(roots, set(self.nest.variables))
         if not _lone(self.nest):
             with self.code.loop(self.low, self.high, name="part") as part:
                 self._bind_cut(part)
                 self.scopes.append({})
                 self._each(rest, roots, lambda: self._lanes(0, None))
-                self._leave(self.cut)
+                self.leave(self.cut)
         else:
             size = self.nest.variables[0].extent
             start = self.code.builder.mul(self.low, constant(_CHUNK))
@@ -133,27 +134,29 @@ class Writer:
     def _each(self, variables: Sequence[Variable], roots: Sequence[Term], body: Callable[[], None]) -> None:
         """Write loops over the variables round the body, with all before a loop that it does not change."""
         unbound = set(variables) | ({self.nest.vector} - self.bound if self.nest.vector else set())
-        self._hoist(roots, unbound)
+        self.hoist(roots, unbound)
         if not variables:
             body()
             return
         first, *rest = variables
         with self.code.loop(0, first.extent, name=first.name) as place:
-            self._enter(first, place)
+            self.enter(first, place)
             self._each(rest, roots, body)
-            self._leave([first])
+            self.leave([first])
 
-    def _enter(self, of: Variable, place: ir.Value) -> None:
+    def enter(self, of: Variable, place: ir.Value) -> None:
+        """Begin the inside of a loop: what is computed there is forgotten when it ends."""
         self.places.set(of, place)
         self.bound.add(of)
         self.scopes.append({})
 
-    def _leave(self, variables: Sequence[Variable]) -> None:
+    def leave(self, variables: Sequence[Variable]) -> None:
+        """End the inside of loops."""
         self.bound.difference_update(variables)
         self.scopes.pop()
         self.places.forget(variables)
 
-    def _hoist(self, roots: Sequence[Term], unbound: set[Variable]) -> None:
+    def hoist(self, roots: Sequence[Term], unbound: set[Variable]) -> None:
         """Compute now what the loops to come do not change."""
         seen: set[Term] = set()
 
@@ -181,7 +184,7 @@ class Writer:
         if vector is None:
             self._store_all()
         elif stop is None:
-            self._vectors(vector, vector.extent, self._store_all)
+            self.vectors(vector, vector.extent, self._store_all)
         else:
             whole = self.places.whole(start, stop, self.width)
             with self.code.loop(start, whole, self.width, vector.name) as place:
@@ -190,7 +193,8 @@ class Writer:
                 count = self.code.builder.sub(stop, whole)
                 self._vector_at(vector, whole, count, self._store_all)
 
-    def _vectors(self, of: Variable, extent: int, body: Callable[[], None]) -> None:
+    def vectors(self, of: Variable, extent: int, body: Callable[[], None]) -> None:
+        """Write the body for vector after vector of a variable, the last one masked."""
         whole = extent // self.width * self.width
         if whole == self.width:
             self._vector_at(of, constant(0), None, body)
@@ -205,13 +209,13 @@ class Writer:
     ) -> None:
         """Write the body for one vector that begins at `place`; `count` of its lanes are meant."""
         before = self.mask
-        self._enter(of, place)
+        self.enter(of, place)
         self.places.lanes(of, self.width)
         self.mask = None if count is None else self.places.below(count, self.width)
         body()
         self.mask = before
         self.places.lanes(None, 1)
-        self._leave([of])
+        self.leave([of])
 
     # ---- stores ----------------------------------------------------------------------------------
     def _store_all(self) -> None:
@@ -268,6 +272,10 @@ class Writer:
         self.scopes[-1][term] = made
         return made
 
+    def knows(self, term: Term) -> bool:
+        """Tell whether a term is computed already."""
+        return any(term in scope for scope in self.scopes)
+
     def _integers(self, term: Term) -> Any:
         """Return an integer that an index reads, plain or one a lane."""
         return self.value(term).value
@@ -300,13 +308,17 @@ class Writer:
         root, names = term.data
         given = {name: self.value(arg) for name, arg in zip(names, term.args, strict=True)}
         made = evaluate(self.code, root, given, self.width)
-        return made if made.dtype == term.dtype and not made.weak else self._converted(made, term.dtype)
+        return made if made.dtype == term.dtype and not made.weak else self.converted(made, term.dtype)
 
     def _cast(self, term: Term) -> Typed:
-        return self._converted(self.value(term.args[0]), term.dtype)
+        return self.converted(self.value(term.args[0]), term.dtype)
 
-    def _converted(self, value: Typed, dtype: np.dtype[Any]) -> Typed:
+    def converted(self, value: Typed, dtype: np.dtype[Any]) -> Typed:
+        """Return a value in another dtype."""
         return evaluate(self.code, scalar.cast(_X, dtype.name), {"x": value}, self.width)
+
+    def _folded(self, term: Term) -> Typed:
+        return self.folding.value(term)
 
     # ---- guards ----------------------------------------------------------------------------------
     def _guard(self, term: Term) -> Typed:
@@ -360,146 +372,10 @@ class Writer:
         )
         return Typed(made, value.dtype, value.weak)
 
-    # ---- folds -----------------------------------------------------------------------------------
-    def _fold(self, term: Term) -> Typed:
-        """Compute a fold, and with it all others that can run in the same loops."""
-        group = self._together(term)
-        variables = [each for each in term.data[1] if each.extent > 1]
-        own = self._own_lanes(group, variables)
-        if own is not None:
-            self._fold_in_lanes(group, [each for each in variables if each is not own], own)
-        else:
-            self._fold_in_loops(group, variables)
-        return self.scopes[-1][term]
-
-    def _together(self, term: Term) -> list[Term]:
-        group = [term]
-        for each in self.folds:
-            alike = each.data[1] == term.data[1] and each.free <= self.bound and each not in group
-            if (
-                not alike
-                or self._in_lanes(each) != self._in_lanes(term)
-                or any(each in s for s in self.scopes)
-            ):
-                continue
-            if self.below[each].isdisjoint(group) and not any(each in self.below[g] for g in group):
-                group.append(each)
-        return group
-
-    def _in_lanes(self, term: Term) -> bool:
-        return self.places.vector is not None and self.places.vector in term.free
-
-    def _own_lanes(self, group: Sequence[Term], variables: Sequence[Variable]) -> Variable | None:
-        """Return the folded variable that fills the lanes, if they are free and its reads are neighbours."""
-        if self.places.vector is not None or any(each.kind == "first" for each in group):
-            return None
-        reads = [t for t in terms.walk(g.args[0] for g in group) if t.kind == "load"]
-        best: Variable | None = None
-        for each in variables:
-            touched = [t.data[1].step(each) for t in reads if each in t.free]
-            good = sum(step == 1 for step in touched)
-            if 2 * good >= len(touched) and touched and (best is None or each.extent > 4):
-                best = each
-        return best
-
-    def _fold_in_loops(self, group: Sequence[Term], variables: Sequence[Variable]) -> None:
-        totals = [self._total(each, self.width if self._in_lanes(each) else 1) for each in group]
-        self._run(variables, group, lambda: self._take_all(group, totals))
-        for each, total in zip(group, totals, strict=True):
-            self.scopes[-1][each] = Typed(self.code.get(total[0]), each.dtype, False)
-
-    def _fold_in_lanes(self, group: Sequence[Term], variables: Sequence[Variable], own: Variable) -> None:
-        totals = [self._total(each, self.width) for each in group]
-
-        def inner() -> None:
-            self._hoist([each.args[0] for each in group], {own})
-            self._vectors(own, own.extent, lambda: self._take_all(group, totals))
-
-        self._run(variables, group, inner, {own})
-        for each, total in zip(group, totals, strict=True):
-            self.scopes[-1][each] = Typed(self._across(each, self.code.get(total[0])), each.dtype, False)
-
-    def _run(
-        self, variables: Sequence[Variable], group: Sequence[Term], body: Callable[[], None],
-        more: set[Variable] | None = None,
-    ) -> None:  # fmt: skip
-        roots = [each.args[0] for each in group]
-        if not variables:
-            body()
-            return
-        self._hoist(roots, set(variables) | (more or set()))
-        first, *rest = variables
-        with self.code.loop(0, first.extent, name=first.name) as place:
-            self._enter(first, place)
-            self._run(rest, group, body, more)
-            self._leave([first])
-
-    def _total(self, fold: Term, width: int) -> tuple[ir.Value, ...]:
-        """Return the places of a fold's running total; of a search, the place and whether it is found."""
-        code = self.code
-        if fold.kind == "first":
-            found = code.splat(ir.Constant(ir.IntType(1), 0), width)
-            start = self._converted(Typed(constant(0), np.dtype(np.int64), False), fold.dtype).value
-            return code.variable(code.splat(start, width)), code.variable(found)
-        start = self.value(terms.identity(fold.data[0], fold.dtype)).value
-        return (code.variable(code.splat(start, width)),)
-
-    def _take_all(self, group: Sequence[Term], totals: Sequence[tuple[ir.Value, ...]]) -> None:
-        for fold, total in zip(group, totals, strict=True):
-            item = self.value(fold.args[0])
-            if fold.kind == "first":
-                self._search(fold, total, item)
-                continue
-            value = item.value
-            if self.mask is not None and not self._in_lanes(fold):
-                start = self.value(terms.identity(fold.data[0], fold.dtype)).value
-                value = self.code.builder.select(
-                    self.mask, self.code.splat(value, self.width), self.code.splat(start, self.width)
-                )
-            running = Typed(self.code.get(total[0]), fold.dtype, False)
-            taken = {"x": running, "y": Typed(value, fold.dtype, False)}
-            made = evaluate(self.code, apply(fold.data[0], _X, _Y), taken, self.width)
-            wide = isinstance(running.value.type, ir.VectorType)
-            self.code.set(total[0], self.code.splat(made.value, self.width) if wide else made.value)
-
-    def _search(self, fold: Term, total: tuple[ir.Value, ...], item: Typed) -> None:
-        """Keep the first place where the item is true."""
-        code, builder = self.code, self.code.builder
-        place, found = code.get(total[0]), code.get(total[1])
-        width = found.type.count if isinstance(found.type, ir.VectorType) else 1
-        match = code.splat(item.value, width)
-        now = Typed(self.places.plain(_counted(fold.data[1])), np.dtype(np.int64), False)
-        here = code.splat(self._converted(now, fold.dtype).value, width)
-        new = builder.and_(match, builder.not_(found))
-        code.set(total[0], builder.select(new, here, place))
-        code.set(total[1], builder.or_(found, match))
-
-    def _across(self, fold: Term, vector: ir.Value) -> ir.Value:
-        """Fold the lanes of a vector of totals, in halves."""
-        code, width = self.code, self.width
-        while width > 1:
-            width //= 2
-            halves = [
-                code.builder.shuffle_vector(
-                    vector,
-                    ir.Constant(vector.type, ir.Undefined),
-                    ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(start, start + width))),
-                )
-                for start in (0, width)
-            ]
-            pair = {n: Typed(h, fold.dtype, False) for n, h in zip("xy", halves, strict=True)}
-            vector = evaluate(code, apply(fold.data[0], _X, _Y), pair, width).value
-        return code.builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
-
 
 def _lone(nest: Nest) -> bool:
     """Tell whether the only loop is the one in the lanes, so that it is what parts are cut from."""
     return nest.vector is not None and len(nest.variables) == 1
-
-
-def _counted(variables: Sequence[Variable]) -> Index:
-    """Return the place of an item of a fold, in the order of its loops."""
-    return flat([loop(each) for each in variables], [each.extent for each in variables])
 
 
 def _harmless(term: Term) -> bool:
@@ -518,6 +394,6 @@ _KINDS: dict[str, Callable[[Writer, Term], Typed]] = {
     "apply": Writer._apply,
     "cast": Writer._cast,
     "guard": Writer._guard,
-    "fold": Writer._fold,
-    "first": Writer._fold,
+    "fold": Writer._folded,
+    "first": Writer._folded,
 }

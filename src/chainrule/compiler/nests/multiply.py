@@ -147,10 +147,6 @@ def _strides(shape: Sequence[int]) -> list[int]:
     return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
-def _step(axes: Sequence[Axis], steps: Sequence[int | None], side: int) -> int | None:
-    return _merged(list(axes), steps, side) if axes else None
-
-
 def _merged(axes: Sequence[Axis], steps: Sequence[int | None], side: int) -> Any:
     """Return the one step with which a group of axes is walked, or None if there is none."""
     if None in steps:
