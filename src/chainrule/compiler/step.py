@@ -25,8 +25,9 @@ from chainrule.compiler.nests.nest import Nest
 from chainrule.compiler.nests.schedule import Item
 from chainrule.core.program import Program
 from chainrule.core.spec import Array
+from chainrule.errors import IndexRangeError
 
-_ROLES = ("argument", "captured", "constant", "result", "stream", "setting", "inner")
+_ROLES = ("argument", "captured", "constant", "result", "stream", "flag", "setting", "inner")
 
 
 class Step:
@@ -44,12 +45,13 @@ class Step:
         self._numbers = np.zeros(max(lowered.slots, 1))
         self._results = [(each.shape, each.dtype) for each in lowered.results]
         self._pools: list[list[Array]] = [[] for _ in self._results]
+        self._reports, self._flags = lowered.flags, np.zeros(max(len(lowered.flags), 1), np.bool_)
         counts = (
             len(program.arguments), len(program.captured), len(self._constants), len(self._results),
-            len(self._streams), 1, 1,
+            len(self._streams), len(lowered.flags), 1, 1,
         )  # fmt: skip
         starts = np.cumsum((0, *counts)).tolist()
-        self._base = dict(zip(_ROLES, starts, strict=False))
+        self._base: dict[str, int] = dict(zip(_ROLES, starts, strict=False))
         self._table = (ctypes.c_void_p * starts[-1])()
         self._fill_fixed()
         self._written = {
@@ -82,10 +84,10 @@ class Step:
         return Call(kernel, tuple(self._place(each, offsets) for each in buffers), writes)
 
     def _place(self, buffer: Buffer, offsets: dict[Buffer, int]) -> Place:
-        base = self._base[buffer.role]
+        base: int = self._base[buffer.role]
         if buffer.role == "inner":
-            return Place(base, offsets[buffer])
-        return Place(base if buffer.role == "setting" else base + buffer.place)
+            return Place(base, offsets[buffer], size=buffer.bytes)
+        return Place(base if buffer.role == "setting" else base + buffer.place, size=buffer.bytes)
 
     def _fill_fixed(self) -> None:
         table, base = self._table, self._base
@@ -93,6 +95,8 @@ class Step:
             table[base["constant"] + place] = address(array)
         for place in range(len(self._streams)):
             table[base["stream"] + place] = address(self._states) + 24 * place
+        for place in range(len(self._reports)):
+            table[base["flag"] + place] = address(self._flags) + place
         table[base["setting"]] = address(self._numbers)
         table[base["inner"]] = -(-address(self._block) // ALIGNMENT) * ALIGNMENT
 
@@ -107,6 +111,8 @@ class Step:
         self.after()
         for array, staged in back:
             np.copyto(array, staged)
+        if self._reports and self._flags.any():
+            raise IndexRangeError(self._reports[int(self._flags.argmax())])
         return results
 
     def before(self) -> None:

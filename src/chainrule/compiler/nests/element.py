@@ -15,7 +15,8 @@ import numpy as np
 from chainrule import scalar
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.buffer import Buffer, flat, unflat
-from chainrule.compiler.nests.index import Index, Variable, dynamic, loop, number, variable
+from chainrule.compiler.nests.index import Index, Variable, loop, number, variable
+from chainrule.compiler.nests.lookup import Indices, broadcast, looked_up
 from chainrule.compiler.nests.term import Bound, Term
 from chainrule.core.families.contraction import Contraction
 from chainrule.core.families.elementwise import Elementwise
@@ -25,9 +26,6 @@ from chainrule.core.program import Equation, Operand, Value
 from chainrule.core.spec import Shape, normalize_axes
 from chainrule.core.trace import Watched
 from chainrule.errors import TraceError
-from chainrule.ops.index import Slot
-
-Indices = tuple[Index, ...]
 
 
 class Elements:
@@ -96,20 +94,12 @@ class Elements:
 def _elementwise(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
     op = cast("Elementwise", equation.op)
     shape = equation.output.spec.shape
-    args = [elements.of(each, _broadcast(each, shape, at), depth) for each in equation.inputs]
+    args = [elements.of(each, broadcast(each, shape, at), depth) for each in equation.inputs]
     for name in op.floats:
         given = equation.params[name]
         args.append(elements.setting(given) if isinstance(given, Watched) else terms.value(float(given)))
     names = (*op.inputs, *op.floats)
     return terms.apply(op.meaning(**equation.params), names, args, equation.output.spec.dtype)
-
-
-def _broadcast(operand: Operand, shape: Shape, at: Indices) -> Indices:
-    if not isinstance(operand, Value):
-        return ()
-    own = operand.spec.shape
-    lead = len(shape) - len(own)
-    return tuple(i if size != 1 else number(0) for i, size in zip(at[lead:], own, strict=True))
 
 
 def _movement(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
@@ -307,56 +297,6 @@ def _picked(elements: Elements, equation: Equation, at: Indices, depth: int) -> 
     return elements.of(x, looked_up(elements, equation, arrays, x.spec.shape, at, depth), depth)
 
 
-def looked_up(
-    elements: Elements, equation: Equation, arrays: Sequence[Value], shape: Shape, at: Indices, depth: int
-) -> Indices:
-    """Return where in an array of `shape` the key of a lookup finds the item at `at`."""
-    key = equation.params["key"]
-    common = np.broadcast_shapes(*(each.spec.shape for each in arrays))
-    inside, parts = _key_axes(key, shape, common)
-    places: list[Index] = []
-    for part, axis, size in parts:
-        if part == "all":
-            places.append(at[axis])
-        elif isinstance(part, slice):
-            start, _, step = part.indices(size)
-            places.append(at[axis] * step + start)
-        elif isinstance(part, Slot):
-            array = arrays[part.place]
-            read = elements.of(array, _broadcast(array, common, at[inside : inside + len(common)]), depth)
-            places.append(dynamic(_wrapped(read, size), size))
-        else:
-            places.append(number(int(part) % size))
-    return tuple(places)
-
-
-def _key_axes(key: tuple[Any, ...], shape: Shape, common: Shape) -> tuple[int, list[Any]]:
-    """Return where the index arrays' axes stand in the result, and each source axis with its part."""
-    given = len([each for each in key if each is not None and each is not Ellipsis])
-    at = key.index(Ellipsis) if Ellipsis in key else len(key)
-    full = (*key[:at], *(["all"] * (len(shape) - given)), *key[at + 1 :])
-    looked = [i for i, part in enumerate(full) if isinstance(part, (Slot, int, np.integer))]
-    together = looked == list(range(looked[0], looked[-1] + 1))
-    parts: list[Any] = []
-    axis, source, inside = (0, 0, 0) if together else (len(common), 0, 0)
-    for place, part in enumerate(full):
-        if place in looked:
-            if together and place == looked[0]:
-                inside, axis = axis, axis + len(common)
-            parts.append((part, -1, shape[source]))
-        else:
-            if part is not None:
-                parts.append((part, axis, shape[source]))
-            axis += 1
-        source += part is not None
-    return inside, parts
-
-
-def _wrapped(read: Term, size: int) -> Term:
-    """Count negative places from the end; those beyond are kept inside (the step reports them)."""
-    return terms.apply(_WITHIN, ("x", "y"), [terms.cast(read, _PLACE), terms.value(size)], _PLACE)
-
-
 def _place_of(monoid: str) -> Callable[..., Term]:
     """Return the element of argmax or argmin: the first place that holds the extreme."""
 
@@ -396,10 +336,8 @@ def _matched(
     return terms.first(free, terms.apply(_MATCH, ("x", "y"), (item, best), np.dtype(np.bool_)), dtype)
 
 
-_PLACE = np.dtype(np.int64)
 _X, _Y = scalar.variable("x"), scalar.variable("y")
 _PRODUCT = _X * _Y
-_WITHIN = scalar.minimum(scalar.maximum(scalar.select(_X < 0, _X + _Y, _X), 0), _Y - 1)
 _MATCH = scalar.logical_or(
     scalar.equal(_X, _Y), scalar.logical_and(scalar.not_equal(_X, _X), scalar.not_equal(_Y, _Y))
 )

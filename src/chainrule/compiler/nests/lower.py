@@ -15,7 +15,8 @@ import numpy as np
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.buffer import Buffer, unflat
 from chainrule.compiler.nests.convolve import Convolutions
-from chainrule.compiler.nests.element import Elements, Indices, looked_up, reads_spread
+from chainrule.compiler.nests.element import Elements, reads_spread
+from chainrule.compiler.nests.lookup import Indices, looked_up, slots
 from chainrule.compiler.nests.multiply import product_of
 from chainrule.compiler.nests.nest import Store
 from chainrule.compiler.nests.reuse import Reuse
@@ -47,6 +48,8 @@ class Lowering:
         self.constants: list[Buffer] = []
         self.inner: list[Buffer] = []
         self.results: list[Buffer] = []
+        self.flags: list[str] = []  # what a step may report, one flag for each
+        self._checked: set[tuple[int, int]] = set()
         self.setting = Buffer("settings", (0,), np.dtype(np.float64), "setting")
         self.elements = Elements(self.equations, self._setting_of)
         self.reuse = Reuse(program)
@@ -112,6 +115,8 @@ class Lowering:
         value = step.output
         if 0 in value.spec.shape:
             return
+        if step.op.name in ("picked", "placed"):
+            self._check_places(step)
         if step.op.name == "drawn":
             self._draw(step)
         elif self.convolutions.lower(step) or not self.reuse.wanted(value):
@@ -124,6 +129,25 @@ class Lowering:
             self.store(value)
         elif self._becomes_images(step):
             self.elements.settle(value, self.copy(value, self.elements.split))
+
+    def _check_places(self, step: Equation) -> None:
+        """Let the step report integers of the caller's that are no places of what they look into."""
+        first, *arrays = step.reads
+        shape = first.spec.shape if step.op.name == "picked" else step.params["shape"]
+        for place, size in slots(step.params["key"], shape):
+            array = arrays[place]
+            variables, at = self.elements.loops(array.spec.shape, "f")
+            read = self.elements.of(array, at)
+            if read.kind != "load" or read.data[0].role not in ("argument", "captured"):
+                continue
+            if (id(array), size) in self._checked:
+                continue
+            self._checked.add((id(array), size))
+            wrong = terms.apply(_OUTSIDE, ("x", "y"), (read, terms.value(size)), np.dtype(np.bool_))
+            flag = Buffer(f"f{len(self.flags)}", (), np.dtype(np.bool_), "flag", len(self.flags))
+            self.flags.append(f"index: a place is out of bounds for an axis of size {size}")
+            found = terms.fold("logical_or", variables, wrong, flag.dtype)
+            self.add_store(space_of((), False), [], Store(flag, flag.address(()), found))
 
     def _becomes_images(self, step: Equation) -> bool:
         """Tell whether rows of features take the shape of images again, which are read side by side."""
@@ -195,7 +219,7 @@ class Lowering:
         last = shape[along] - 1 if axis is not None else home.shape[0] - 1
         total = terms.guard([(at[along], 1, last)], terms.load(home, home.address(before)), zero)
         item = terms.cast(self.elements.of(x, place), home.dtype)
-        root = apply("add", named("x"), named("y"))
+        root = apply("add", _X, _Y)
         store = Store(home, home.address(at), terms.apply(root, ("x", "y"), (total, item), home.dtype))
         order = [v for i, v in enumerate(variables) if i != along] + [variables[along]]
         return order, store, [variables[along]]
@@ -297,6 +321,10 @@ class Lowering:
         if spread and shape[0] % self.elements.split:
             store = _kept_inside(self.elements, store, shape)
         self.schedule.store(space, variables, store)
+
+
+_X, _Y = named("x"), named("y")
+_OUTSIDE = apply("logical_or", _X >= _Y, _X < -_Y)
 
 
 def _kept_inside(elements: Elements, store: Store, shape: Shape) -> Store:

@@ -1,0 +1,90 @@
+"""Lookup: indices that are not known before there are numbers, and indices that broadcast.
+
+An integer that is read from an array becomes part of an index. It is counted from the end where it
+is negative, and kept inside whatever it is: that it was wrong is reported by the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import scalar
+from chainrule.compiler.nests import term as terms
+from chainrule.compiler.nests.index import Index, dynamic, number
+from chainrule.compiler.nests.term import Term
+from chainrule.core.program import Equation, Operand, Value
+from chainrule.core.spec import Shape
+from chainrule.ops.index import Slot
+
+Indices = tuple[Index, ...]
+_PLACE = np.dtype(np.int64)
+_X, _Y = scalar.variable("x"), scalar.variable("y")
+_WITHIN = scalar.minimum(scalar.maximum(scalar.select(_X < 0, _X + _Y, _X), 0), _Y - 1)
+
+
+def broadcast(operand: Operand, shape: Shape, at: Indices) -> Indices:
+    """Return where the element of an operand lies that meets the one at `at` of a result of `shape`."""
+    if not isinstance(operand, Value):
+        return ()
+    own = operand.spec.shape
+    lead = len(shape) - len(own)
+    return tuple(i if size != 1 else number(0) for i, size in zip(at[lead:], own, strict=True))
+
+
+def looked_up(
+    elements: Any, equation: Equation, arrays: Sequence[Value], shape: Shape, at: Indices, depth: int
+) -> Indices:
+    """Return where in an array of `shape` the key of a lookup finds the item at `at`."""
+    key = equation.params["key"]
+    common = np.broadcast_shapes(*(each.spec.shape for each in arrays))
+    inside, parts = _key_axes(key, shape, common)
+    places: list[Index] = []
+    for part, axis, size in parts:
+        if part == "all":
+            places.append(at[axis])
+        elif isinstance(part, slice):
+            start, _, step = part.indices(size)
+            places.append(at[axis] * step + start)
+        elif isinstance(part, Slot):
+            array = arrays[part.place]
+            read = elements.of(array, broadcast(array, common, at[inside : inside + len(common)]), depth)
+            places.append(dynamic(_wrapped(read, size), size))
+        else:
+            places.append(number(int(part) % size))
+    return tuple(places)
+
+
+def slots(key: tuple[Any, ...], shape: Shape) -> list[tuple[int, int]]:
+    """Return, for each index array of a key, which it is and the size of the axis it looks into."""
+    _, parts = _key_axes(key, shape, ())
+    return [(part.place, size) for part, _, size in parts if isinstance(part, Slot)]
+
+
+def _key_axes(key: tuple[Any, ...], shape: Shape, common: Shape) -> tuple[int, list[Any]]:
+    """Return where the index arrays' axes stand in the result, and each source axis with its part."""
+    given = len([each for each in key if each is not None and each is not Ellipsis])
+    at = key.index(Ellipsis) if Ellipsis in key else len(key)
+    full = (*key[:at], *(["all"] * (len(shape) - given)), *key[at + 1 :])
+    looked = [i for i, part in enumerate(full) if isinstance(part, (Slot, int, np.integer))]
+    together = looked == list(range(looked[0], looked[-1] + 1))
+    parts: list[Any] = []
+    axis, source, inside = (0, 0, 0) if together else (len(common), 0, 0)
+    for place, part in enumerate(full):
+        if place in looked:
+            if together and place == looked[0]:
+                inside, axis = axis, axis + len(common)
+            parts.append((part, -1, shape[source]))
+        else:
+            if part is not None:
+                parts.append((part, axis, shape[source]))
+            axis += 1
+        source += part is not None
+    return inside, parts
+
+
+def _wrapped(read: Term, size: int) -> Term:
+    """Count negative places from the end; those beyond are kept inside (the step reports them)."""
+    return terms.apply(_WITHIN, ("x", "y"), [terms.cast(read, _PLACE), terms.value(size)], _PLACE)
