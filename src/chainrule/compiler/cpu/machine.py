@@ -1,7 +1,15 @@
-"""Machine code: LLVM modules optimised, compiled and loaded into the process."""
+"""Machine code: LLVM IR optimised and compiled to objects, and objects loaded into the process.
+
+Each piece of IR is compiled by itself, in an LLVM context of its own, so pieces can come from
+anywhere and share nothing but the names by which they call each other. What a piece computes is
+not known here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -9,20 +17,46 @@ import llvmlite.binding as llvm
 from chainrule.compiler.cpu.target import Target
 
 
-class Library:
-    """The machine code of one module, loaded; it stays loaded as long as this object lives."""
+@dataclass(frozen=True)
+class Piece:
+    """A compiled module: its object file, and the optimised IR that it came from."""
 
-    def __init__(self, text: str, target: Target) -> None:
-        machine = _machine(target)
-        module = llvm.parse_assembly(text)
-        module.verify()
-        options = llvm.create_pipeline_tuning_options(speed_level=2)
-        options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
-        passes = llvm.create_pass_builder(machine, options)
-        passes.getModulePassManager().run(module, passes)
-        self.ir, self._machine, self._module = str(module), machine, module
-        self._engine: Any = llvm.create_mcjit_compiler(module, machine)
+    code: bytes
+    ir: str
+
+
+def build(text: str, target: Target) -> Piece:
+    """Return the module in `text`, optimised and compiled. Raises RuntimeError where it is not IR."""
+    machine = _machine(target)
+    module = llvm.parse_assembly(text, llvm.create_context())
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(module, passes)
+    return Piece(machine.emit_object(module), str(module))
+
+
+class Library:
+    """Machine code loaded into the process; it stays loaded as long as this object lives.
+
+    Made of pieces that may call each other, or of one module's text.
+    """
+
+    def __init__(self, pieces: str | Sequence[Piece], target: Target) -> None:
+        self.pieces = [build(pieces, target)] if isinstance(pieces, str) else list(pieces)
+        self._target = target
+        empty = llvm.parse_assembly("", llvm.create_context())
+        # An engine owns the machine it is given and frees it with itself.
+        self._engine: Any = llvm.create_mcjit_compiler(empty, _machine(target))
+        for piece in self.pieces:
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(piece.code))
         self._engine.finalize_object()
+
+    @property
+    def ir(self) -> str:
+        """The optimised IR of all pieces."""
+        return "\n".join(piece.ir for piece in self.pieces)
 
     def address(self, name: str) -> int:
         """Return the address of a function."""
@@ -30,12 +64,19 @@ class Library:
 
     def assembly(self) -> str:
         """Return the machine code as text."""
-        return self._machine.emit_assembly(self._module)
+        machine = _machine(self._target)
+        modules = (llvm.parse_assembly(piece.ir, llvm.create_context()) for piece in self.pieces)
+        return "\n".join(machine.emit_assembly(module) for module in modules)
 
 
 def _machine(target: Target) -> Any:
-    """Return a new LLVM machine: an engine owns the one it is given and frees it with itself."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
+    """Return a new LLVM machine."""
+    _initialize()
     made = llvm.Target.from_triple(target.triple)
     return made.create_target_machine(cpu=target.cpu, features=target.features, opt=3, jit=True)
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()

@@ -1,0 +1,102 @@
+"""Meeting: how threads that run native code wait for each other, in LLVM IR.
+
+A team shares a block of memory, one word a line of the cache, so that threads do not slow each
+other by neighbouring words. Whoever waits spins for a time that the block tells, and then gives
+the processor away. What the threads compute is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
+from chainrule.compiler.cpu.target import Target
+
+WORD = ir.IntType(32)
+LINE = 128  # bytes; processors fetch lines of 64 in pairs
+# The lines of the block: words that threads change, then what they are told.
+TURN, SLEEPERS, RUNNING, ARRIVED, PHASE, JOB, MEANS = range(7)
+SIZE = 7 * LINE
+# The i64 of the line MEANS.
+PATIENCE, YIELD, SLEEP = range(3)
+
+
+class Meeting(Code):
+    """Code over a team's block."""
+
+    def __init__(self, function: ir.Function, target: Target, team: ir.Value) -> None:
+        super().__init__(function, target)
+        self.team = team
+
+    def word(self, line: int) -> ir.Value:
+        """Return the address of a line's word."""
+        return self.at(self.team, line * LINE, np.int8)
+
+    def look(self, line: int) -> ir.Value:
+        """Read a word, and thereby see all that was written before it."""
+        return self.builder.load_atomic(self.word(line), "acquire", 4, typ=WORD)
+
+    def change(self, line: int, by: int) -> ir.Value:
+        """Add to a word, in an order that all threads agree on; return what it was."""
+        return self.builder.atomic_rmw("add", self.word(line), WORD(by), "seq_cst")
+
+    def told(self, line: int, item: int, kind: ir.Type = INDEX) -> ir.Value:
+        """Read one of the eight-byte items of a line."""
+        place = self.at(self.team, line * LINE + 8 * item, np.int8)
+        return self.builder.load(place, typ=kind, align=8)
+
+    def wait(self, busy: Callable[[], ir.Value], patience: ir.Value, tired: Callable[[], None]) -> None:
+        """Spin while busy; from `patience` spins on do what is to be done when tired, too."""
+        spins = self.variable(constant(0))
+        head, body, after = (self._block(f"wait.{name}") for name in ("head", "body", "end"))
+        self.builder.branch(head)
+        self.builder.position_at_end(head)
+        self.builder.cbranch(busy(), body, after)
+        self.builder.position_at_end(body)
+        self.pause()
+        self.set(spins, self.builder.add(self.get(spins), constant(1)))
+        with self.only_if(self.builder.icmp_signed(">", self.get(spins), patience)):
+            tired()
+        self.builder.branch(head)
+        self.builder.position_at_end(after)
+
+    def pause(self) -> None:
+        """Let the processor know that it spins."""
+        known = {"x86_64": "pause", "aarch64": "isb", "arm64": "isb"}
+        word = known.get(self.target.triple.partition("-")[0])
+        if word:
+            self.builder.asm(ir.FunctionType(ir.VoidType(), []), word, "~{memory}", [], True)
+
+    def step_aside(self) -> None:
+        """Give the processor to another thread."""
+        self.call_at(self.told(MEANS, YIELD, POINTER), ir.FunctionType(WORD, []), [])
+
+    def call_at(self, pointer: ir.Value, kind: ir.FunctionType, args: Sequence[ir.Value]) -> ir.Value:
+        """Call the function of a kind that a pointer leads to."""
+        pointer.function_type = kind  # what llvmlite looks for in whatever is called
+        return self.builder.call(pointer, args)
+
+
+def barrier(module: ir.Module, target: Target) -> ir.Function:
+    """Write `void meet(ptr team, i64 threads)` into a module: nobody goes on before all have come."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, INDEX]), "meet")
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    team, threads = function.args
+    code = Meeting(function, target, team)
+    builder = code.builder
+    phase = code.look(PHASE)
+    others = builder.trunc(builder.sub(threads, constant(1)), WORD)
+    last = builder.icmp_signed("==", code.change(ARRIVED, 1), others)
+    with builder.if_else(last) as (then, otherwise):
+        with then:
+            builder.store_atomic(WORD(0), code.word(ARRIVED), "monotonic", 4)
+            builder.store_atomic(builder.add(phase, WORD(1)), code.word(PHASE), "release", 4)
+        with otherwise:
+            patience = builder.ashr(code.told(MEANS, PATIENCE), constant(3))
+            code.wait(lambda: builder.icmp_signed("==", code.look(PHASE), phase), patience, code.step_aside)
+    code.finish()
+    return function

@@ -1,0 +1,93 @@
+"""Native: a list of kernel calls made into one native function, ready to run.
+
+The kernels are compiled each by itself, once for equal ones, and the schedule of the calls last.
+Memory is the caller's: a table of addresses, into which the places of the operands point. What the
+calls compute together is not known here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiler.cpu import kernel as kernels
+from chainrule.compiler.cpu import sequence
+from chainrule.compiler.cpu.machine import Library, Piece, build
+from chainrule.compiler.cpu.schedule import Call, schedule
+from chainrule.compiler.cpu.target import Target
+
+_LINE = 64
+_ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+
+
+class Room:
+    """Working space of one run; `done` tells how many iterations the run has ended with."""
+
+    def __init__(self, scratch: int, threads: int = 1) -> None:
+        self.threads = threads
+        self._memory = np.empty(sequence.HEADER + scratch * threads + _LINE, np.uint8)
+        self.address = -(-self._memory.ctypes.data // _LINE) * _LINE
+        self._done = ctypes.c_int64.from_address(self.address)
+        self._done.value = 0
+
+    @property
+    def done(self) -> int:
+        """The last iteration's end of the last run."""
+        return self._done.value
+
+
+class Native:
+    """A program of kernel calls, compiled. `run` may be called by several threads at once."""
+
+    def __init__(self, calls: Sequence[Call], target: Target) -> None:
+        self.schedule = schedule(calls)
+        self.kernels = tuple(call.kernel for call in calls)
+        self._scratch = -(-max([0, *(each.scratch for each in self.kernels)]) // 128) * 128
+        self.library = Library(self._pieces(target), target)
+        self._alone: Any = _ALONE(self.library.address("alone"))
+        self._rooms: list[Room] = []
+
+    def _pieces(self, target: Target) -> list[Piece]:
+        """Compile each kernel once, and the schedule."""
+        names: dict[tuple[str, int], str] = {}
+        pieces: list[Piece] = []
+        for call in self.schedule.calls:
+            key = (repr(call.kernel), len(call.operands))
+            if key not in names:
+                names[key] = f"kernel_{len(names)}"
+                pieces.append(build(kernels.text(call.kernel, names[key], key[1], target), target))
+        used = [names[repr(call.kernel), len(call.operands)] for call in self.schedule.calls]
+        return [*pieces, build(sequence.text(self.schedule, used, self._scratch, target), target)]
+
+    @property
+    def ir(self) -> str:
+        """The optimised LLVM IR."""
+        return self.library.ir
+
+    def assembly(self) -> str:
+        """Return the machine code as text."""
+        return self.library.assembly()
+
+    def room(self) -> Room:
+        """Return working space for a run."""
+        return Room(self._scratch)
+
+    def run(self, table: Any, first: int = 0, last: int = 1, room: Room | None = None) -> None:
+        """Run iterations first, first + 1, ... below last.
+
+        `table` holds the addresses of the bases: a ctypes array (quickest), or integers.
+        """
+        if not isinstance(table, ctypes.Array):
+            table = addresses(table)
+        mine = room or (self._rooms.pop() if self._rooms else self.room())
+        self._alone(table, mine.address, first, last)
+        if room is None:
+            self._rooms.append(mine)
+
+
+def addresses(of: Sequence[int]) -> ctypes.Array[Any]:
+    """Return a table for `Native.run`."""
+    return (ctypes.c_int64 * len(of))(*of)

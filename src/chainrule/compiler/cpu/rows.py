@@ -1,0 +1,83 @@
+"""Rows: the two kernels that an epoch has and a step has not.
+
+`Gather` brings the rows of a batch together, in an order that is given; `Record` keeps the loss of
+an iteration. Both copy bytes and know nothing of numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
+from chainrule.compiler.cpu.target import Target
+
+
+@dataclass(frozen=True)
+class Gather:
+    """destination[i] = source[order[i]] for `rows` rows of `width` bytes.
+
+    Operands: source, order (int64, each a row of the source: not checked), destination.
+    """
+
+    rows: int
+    width: int
+
+    name = "gather"
+    scratch = 0
+    flops = 0
+
+    @property
+    def parts(self) -> int:
+        """One a row."""
+        return self.rows
+
+    @property
+    def bytes(self) -> int:
+        """Each row read and written, and its number read."""
+        return self.rows * (2 * self.width + 8)
+
+    def emit(self, function: ir.Function, target: Target) -> None:
+        """Fill `void f(ptr source, ptr order, ptr destination, ptr scratch, i64 lo, i64 hi)`."""
+        code = Code(function, target)
+        source, order, destination, _, low, high = function.args
+        with code.loop(low, high, name="row") as row:
+            chosen = code.load(order, row, np.int64)
+            ends = [(destination, row), (source, chosen)]
+            to, here = (code.at(p, code.builder.mul(i, constant(self.width)), np.int8) for p, i in ends)
+            _copy(code, to, here, self.width)
+        code.finish()
+
+
+@dataclass(frozen=True)
+class Record:
+    """destination = source, `width` bytes. Operands: source, destination (a place that steps)."""
+
+    width: int
+
+    name = "record"
+    parts = 1
+    scratch = 0
+    flops = 0
+
+    @property
+    def bytes(self) -> int:
+        """Read and written."""
+        return 2 * self.width
+
+    def emit(self, function: ir.Function, target: Target) -> None:
+        """Fill `void f(ptr source, ptr destination, ptr scratch, i64 lo, i64 hi)`."""
+        code = Code(function, target)
+        source, destination, _, low, high = function.args
+        with code.loop(low, high, name="once"):
+            _copy(code, destination, source, self.width)
+        code.finish()
+
+
+def _copy(code: Code, to: ir.Value, source: ir.Value, size: int) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, ir.IntType(1)])
+    name = "llvm.memcpy.p0.p0.i64"
+    function = code.module.globals.get(name) or ir.Function(code.module, kind, name)
+    code.builder.call(function, [to, source, constant(size), ir.Constant(ir.IntType(1), 0)])

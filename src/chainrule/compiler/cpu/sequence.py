@@ -1,0 +1,100 @@
+"""Sequence: a schedule written as one function of LLVM IR, and again as one for several threads.
+
+Both run their calls in order, once an iteration. `alone` does every part itself and never waits;
+`together` is run by each thread of a team, which takes its share of the parts. The kernels are
+named only: their code is elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.compiler.cpu import meeting
+from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
+from chainrule.compiler.cpu.kernel import signature
+from chainrule.compiler.cpu.schedule import Call, Place, Schedule
+from chainrule.compiler.cpu.target import Target
+
+HEADER = 64  # bytes before the working space, where the number of iterations done is left
+ALONE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, INDEX])
+TOGETHER = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, *[INDEX] * 4, POINTER])
+
+
+def text(plan: Schedule, names: Sequence[str], scratch: int, target: Target) -> str:
+    """Return a module with `alone` and, where there is work to share, `together`.
+
+    `names` are the kernels' functions, one a call; `scratch` is the working space of one thread in
+    bytes. Arguments: table, room, first and last iteration; then thread, threads and the team.
+    """
+    module = ir.Module()
+    module.triple = target.triple
+    _Writer(ir.Function(module, ALONE, "alone"), plan, names, target).write(scratch)
+    if any(call.shared for call in plan.calls):
+        _Writer(ir.Function(module, TOGETHER, "together"), plan, names, target).write(scratch)
+    return str(module)
+
+
+class _Writer:
+    """Writes one of the two functions; alone, `thread` is None."""
+
+    def __init__(self, function: ir.Function, plan: Schedule, names: Sequence[str], target: Target) -> None:
+        self.code, self.plan, self.names = Code(function, target), plan, names
+        self.table, self.room, self.first, self.last, *shared = function.args
+        self.thread, self.threads, self.team = shared or (None, None, None)
+        self.bases: dict[int, ir.Value] = {}
+
+    def write(self, scratch: int) -> None:
+        """Write the whole function."""
+        code, builder = self.code, self.code.builder
+        self.scratch = code.at(self.room, HEADER, np.int8)
+        if self.thread is not None:
+            self.first_thread = builder.icmp_signed("==", self.thread, constant(0))
+            self.meet = meeting.barrier(code.module, code.target)
+            self.scratch = code.at(self.scratch, builder.mul(self.thread, constant(scratch)), np.int8)
+        for base in sorted({place.base for call in self.plan.calls for place in call.operands}):
+            self.bases[base] = builder.load(code.at(self.table, base, np.int64), typ=POINTER)
+        with code.loop(self.first, self.last, name="iteration") as iteration:
+            for call, wait, name in zip(self.plan.calls, self.plan.waits, self.names, strict=True):
+                self._call(call, wait, name, iteration)
+            self._meet()
+        code.store(self.last, self.room, 0, np.int64)
+        code.finish()
+
+    def _call(self, call: Call, wait: bool, name: str, iteration: ir.Value) -> None:
+        parts = constant(call.kernel.parts)
+        if self.thread is None:
+            self._run(call, name, iteration, constant(0), parts)
+            return
+        if wait:
+            self._meet()
+        if call.shared:
+            self._run(call, name, iteration, *self._share(parts))
+        else:
+            with self.code.only_if(self.first_thread):
+                self._run(call, name, iteration, constant(0), parts)
+
+    def _share(self, parts: ir.Value) -> tuple[ir.Value, ir.Value]:
+        """Return the range of parts that is this thread's."""
+        builder = self.code.builder
+        ends = self.thread, builder.add(self.thread, constant(1))
+        low, high = (builder.udiv(builder.mul(parts, each), self.threads) for each in ends)
+        return low, high
+
+    def _run(self, call: Call, name: str, iteration: ir.Value, low: ir.Value, high: ir.Value) -> None:
+        module = self.code.module
+        function = module.globals.get(name) or ir.Function(module, signature(len(call.operands)), name)
+        operands = [self._address(place, iteration) for place in call.operands]
+        self.code.builder.call(function, [*operands, self.scratch, low, high])
+
+    def _address(self, place: Place, iteration: ir.Value) -> ir.Value:
+        builder, offset = self.code.builder, constant(place.offset)
+        if place.step:
+            offset = builder.add(offset, builder.mul(iteration, constant(place.step)))
+        return self.code.at(self.bases[place.base], offset, np.int8)
+
+    def _meet(self) -> None:
+        if self.thread is not None:
+            self.code.builder.call(self.meet, [self.team, self.threads])
