@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 from guarded import call, guarded, targets
+from llvmlite import ir
 
-from chainrule.compiler.cpu.product import Matrix, Product
+from chainrule.compiler.cpu.code import Code
+from chainrule.compiler.cpu.product import Matrix, Product, plan
+from chainrule.errors import ShapeError
 
 TARGETS = targets()
 # rows, columns, depth
@@ -87,3 +91,119 @@ def test_the_same_bits_however_the_parts_are_cut(size: tuple[int, int, int], for
         kernel, [left, right, again], TARGETS[name], cuts=[0, 1, 29, 30, kernel.parts // 2, kernel.parts - 1]
     )
     assert out.tobytes() == again.tobytes()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize(
+    ("form", "size"), [("TN", (97, 517, 200)), ("NT", (400, 60, 70)), ("TT", (70, 512, 193))]
+)
+def test_packed_operands(form: str, size: tuple[int, int, int], name: str) -> None:
+    for dtype, at_end in (("float32", True), ("float64", False)):
+        left, right = operands(form, size, dtype, at_end=at_end)
+        out, again = (guarded(np.full(size[:2], np.nan, dtype)) for _ in range(2))
+        kernel = product(left, right, out)
+        call(kernel, [left, right, out], TARGETS[name], at_end=at_end)
+        check(left, right, out)
+        call(kernel, [left, right, again], TARGETS[name], cuts=[7, 100, 101])
+        assert out.tobytes() == again.tobytes()
+
+
+def test_a_left_that_is_packed_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "_BLOCK", 1)
+    left, right = operands("TN", (101, 515, 192), "float32")
+    out = guarded(np.full((101, 515), np.nan, np.float32))
+    kernel = product(left, right, out)
+    assert kernel._work.block < 101
+    call(kernel, [left, right, out], TARGETS["host"], cuts=[0, 50, 120, 239])
+    check(left, right, out)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("size", [(5, 7, 3), (33, 18, 40)], ids=str)
+def test_batches_and_any_strides(size: tuple[int, int, int], name: str) -> None:
+    rows, columns, depth = size
+    for dtype in ("float32", "float64"):
+        whole_left = guarded(numbers(3, 2 * rows, 3 * depth, dtype=dtype))
+        whole_right = guarded(numbers(depth, 4 * columns, dtype=dtype))
+        left, right = whole_left[:, 1::2, 2::3], whole_right[:, ::4]
+        kernel_of = {
+            "rows": np.full((3, rows, columns), np.nan, dtype),
+            "columns": np.full((3, columns, rows), np.nan, dtype).transpose(0, 2, 1),
+            "neither": np.full((3, rows, 2 * columns), np.nan, dtype)[:, :, ::2],
+        }
+        for out in kernel_of.values():
+            kernel = Product(3, matrix(left), matrix(right), matrix(out), dtype)
+            call(kernel, [left, right, out], TARGETS[name])
+            check(left, right, out)
+
+
+def test_what_lies_between_the_columns_of_the_result_stays() -> None:
+    left, right = operands("NN", (9, 21, 5), "float32")
+    whole = guarded(np.full((9, 42), 7.0, np.float32))
+    out = whole[:, ::2]
+    call(product(left, right, out), [left, right, out], TARGETS["host"])
+    check(left, right, out)
+    assert np.all(whole[:, 1::2] == 7.0)
+
+
+@dataclass(frozen=True)
+class AddBias:
+    """A finish of the test's own: adds a number of each column, and tells rows and batches apart."""
+
+    out: Matrix
+    operands: int = 2
+
+    def emit(
+        self,
+        code: Code,
+        pointers: Any,
+        value: ir.Value,
+        *,
+        batch: Any,
+        row: Any,
+        column: Any,
+        lanes: int,
+        mask: Any,
+    ) -> None:
+        out, bias, scale = pointers
+        added = code.builder.fadd(value, code.load_masked(bias, column, "float32", lanes, mask))
+        factor = code.splat(code.load(scale, row, "float32"), lanes)
+        place = self.out.offset(code, batch, row, column)
+        code.store_masked(code.builder.fmul(added, factor), out, place, "float32", mask)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", [(3, 5, 4), (40, 1, 24), (64, 100, 131)], ids=str)
+def test_a_finish_instead_of_the_store(size: tuple[int, int, int], form: str, name: str) -> None:
+    left, right = operands(form, size, "float32")
+    out = guarded(np.full(size[:2], np.nan, np.float32))
+    bias, scale = guarded(numbers(size[1], seed=1)), guarded(numbers(size[0], seed=2))
+    call(product(left, right, out, AddBias(matrix(out))), [left, right, out, bias, scale], TARGETS[name])
+    exact = (left.astype(np.float64) @ right.astype(np.float64) + bias) * scale[:, None]
+    np.testing.assert_allclose(out, exact, rtol=1e-4, atol=1e-4)
+
+
+def test_numbers_that_are_not_finite_stay_in_their_rows_and_columns() -> None:
+    for form in FORMS:
+        left, right = operands(form, (21, 35, 40), "float32")
+        left[3, 4], right[5, 6] = np.nan, np.inf
+        out = guarded(np.full((21, 35), np.nan, np.float32))
+        call(product(left, right, out), [left, right, out], TARGETS["host"])
+        finite = np.ones((21, 35), bool)
+        finite[3], finite[:, 6] = False, False
+        assert np.array_equal(np.isfinite(out), finite)
+
+
+def test_what_a_kernel_says_of_itself() -> None:
+    left, right, out = numbers(8, 4), numbers(4, 6), numbers(8, 6)
+    small, large = product(left, right, out), product(*(numbers(300, 300) for _ in range(3)))
+    assert (small.parts, small.flops, small.bytes) == (1, 2 * 8 * 4 * 6, 4 * (32 + 24 + 48))
+    assert large.parts > 1
+    assert (
+        repr(small)
+        == repr(product(left, right, out))
+        != repr(product(left, right, out, AddBias(matrix(out))))
+    )
+    with pytest.raises(ShapeError, match=r"^product: \(8, 4\) times \(6, 4\) into \(8, 6\)"):
+        product(left, right.T, out)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from llvmlite import ir
 
-from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
+from chainrule.compiler.cpu.code import POINTER, Code, constant
 from chainrule.compiler.cpu.product.plan import vectors
 
 _I32 = ir.IntType(32)
+_SQUARE = 32  # bytes of a side of the squares that are transposed: larger ones are no faster
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,28 @@ def pack(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -
     if lines.line == 1:
         _copy(code, lines, source, count, panel)
         return
-    # blocks of as many lines as fit a vector and as many steps are transposed in registers
-    block = min(lines.lanes, 1 << (count - 1).bit_length())
-    whole = lines.depth // block * block if lines.step == 1 and block > 1 else 0
+    block = min(lines.lanes, _SQUARE // np.dtype(lines.dtype).itemsize)
+    rest = count % block
+    if count > rest:
+        with code.loop(0, count - rest, block, "line") as first:
+            here = code.at(source, code.builder.mul(first, constant(lines.line)), lines.dtype)
+            there = Panel(code.at(panel.start, first, lines.dtype), panel.width)
+            _block(code, lines, here, block, there)
+    if rest:
+        here = code.at(source, (count - rest) * lines.line, lines.dtype)
+        there = Panel(code.at(panel.start, count - rest, lines.dtype), panel.width)
+        _block(code, lines, here, rest, there)
+
+
+def _block(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
+    """Copy a few lines: squares are transposed in registers, steps left over one by one."""
+    size = 1 << (count - 1).bit_length()
+    whole = lines.depth // size * size if lines.step == 1 and size > 1 else 0
     if whole:
-        function = _transposer(code, lines, block, panel.width)
-        with code.loop(0, whole, block, "step") as step:
-            for first in range(0, count, block):
-                here = code.at(source, code.builder.add(step, constant(first * lines.line)), lines.dtype)
-                there = code.builder.add(code.builder.mul(step, constant(panel.width)), constant(first))
-                there = code.at(panel.start, there, lines.dtype)
-                code.builder.call(function, [here, there, constant(min(block, count - first) - 1)])
+        function = _transposer(code, lines, count, panel.width)
+        with code.loop(0, whole, size, "step") as step:
+            there = code.at(panel.start, code.builder.mul(step, constant(panel.width)), lines.dtype)
+            code.builder.call(function, [code.at(source, step, lines.dtype), there])
     if whole < lines.depth:
         _gather(code, lines, source, count, panel, start=whole)
 
@@ -69,8 +82,9 @@ def _copy(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) 
 
 def _gather(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel, *, start: int) -> None:
     """Copy number by number, from step `start` on."""
-    with code.loop(start, lines.depth, name="step") as step, code.loop(0, panel.width, name="line") as line:
-        known = code.call("llvm.smin", [line, constant(count - 1)])
+    size = 1 << (count - 1).bit_length()
+    with code.loop(start, lines.depth, name="step") as step, code.loop(0, size, name="line") as line:
+        known = line if size == count else code.call("llvm.smin", [line, constant(count - 1)])
         here = code.builder.add(
             code.builder.mul(known, constant(lines.line)), code.builder.mul(step, constant(lines.step))
         )
@@ -78,23 +92,20 @@ def _gather(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel
         code.store(code.load(source, here, lines.dtype), panel.start, there, lines.dtype)
 
 
-def _transposer(code: Code, lines: Lines, block: int, width: int) -> ir.Function:
-    """Return `void f(ptr source, ptr panel, i64 last)`: block lines (to `last`) times block steps."""
-    name = f"{code.function.name}.transpose{block}.{lines.line}.{width}"
+def _transposer(code: Code, lines: Lines, count: int, width: int) -> ir.Function:
+    """Return `void f(ptr source, ptr panel)`: count lines, filled up to a square, times its steps."""
+    name = f"{code.function.name}.transpose{count}.{lines.line}.{width}"
     known = code.module.globals.get(name)
     if known is not None:
         return known
-    function = ir.Function(code.module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX]), name)
+    function = ir.Function(code.module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER]), name)
     function.linkage = "internal"
     function.attributes.add("noinline")
     inner = Code(function, code.target)
-    source, panel, last = function.args
-    found: list[ir.Value] = []
-    for index in range(block):
-        known = inner.call("llvm.smin", [constant(index), last])
-        place = inner.builder.mul(known, constant(lines.line))
-        found.append(inner.load(source, place, lines.dtype, block))
-    for index, value in enumerate(transposed(inner, found)):
+    source, panel = function.args
+    size = 1 << (count - 1).bit_length()
+    found = [inner.load(source, line * lines.line, lines.dtype, size) for line in range(count)]
+    for index, value in enumerate(transposed(inner, found + found[-1:] * (size - count))):
         inner.store(value, panel, index * width, lines.dtype)
     inner.finish()
     return function

@@ -21,9 +21,10 @@ _ROWS, _THIN = 8, 16  # rows of a tile, at most: each is a stream of reads; the 
 _ACROSS = 4  # vectors of a tile side by side, at most
 _NEAR, _NEXT = 1 << 15, 1 << 18  # bytes that stay in the first cache, and in the second one
 _LINE, _FAR_LINE = 2.2 / 64, 3.0 / 64  # cycles for a byte from the second cache, and from behind it
-_READ = 0.08  # cycles that a read costs besides, when the processor is busy with sums
+_READ = 0.03  # cycles that a read costs besides, when the processor is busy with sums
 _LATENCY = 4.0  # cycles until a sum can be added to again
 _TILE = 5.0  # cycles to begin and to end a tile
+_CODE = 0.0003  # what a sum more in the code is worth: a share of all cycles
 _TRANSPOSE = 0.3  # cycles to pack a number that is not beside its neighbour
 _STORE = 2.0  # cycles for each sum beyond sixteen that is stored at once
 _LANE_SUM = 1.2  # cycles to add two vectors' halves, when the lanes of sums are added up
@@ -98,8 +99,14 @@ class Plan:
 
 
 def plan(work: Work, target: Target) -> Plan:
-    """Return the way that takes the fewest cycles."""
-    return min(_ways(work, target), key=lambda way: (way.cycles, -way.rows * way.width))
+    """Return the way that takes the fewest cycles; of almost equal ones, that of the least code."""
+
+    def cost(way: Plan) -> float:
+        kinds = (1 + (work.rows % way.rows > 0)) * (1 + (work.columns % way.width > 0))
+        sums = way.rows * (way.width if way.by_sum else way.width // way.lanes)
+        return way.cycles * (1 + _CODE * kinds * sums)
+
+    return min(_ways(work, target), key=cost)
 
 
 def _ways(work: Work, target: Target) -> Iterator[Plan]:

@@ -8,7 +8,7 @@ every row and column, and the lanes are added up at the end. A tile knows addres
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from chainrule.compiler.cpu.product.matrix import Finish
 from chainrule.compiler.cpu.product.pack import first_lanes, shuffled
 from chainrule.compiler.cpu.product.plan import chains, vectors
 
-_UNROLLED = 96  # multiply-adds up to which a loop is written out
+_UNROLLED = 48  # multiply-adds up to which a loop is written out
 _BODY = 12  # multiply-adds that a loop's body has at least
 
 
@@ -74,21 +74,21 @@ Finished = tuple[int, int, int, ir.Value]
 def _by_columns(code: Code, tile: Tile, left: ir.Value, right: ir.Value) -> list[list[Finished]]:
     """Write the sums with columns in the lanes."""
     runs = vectors(tile.columns, tile.lanes)
+    widths = {lanes for _, lanes, _ in runs}
     sums = _Sums(code, tile.dtype, [lanes for _ in range(tile.rows) for _, lanes, _ in runs])
 
-    def step(index: Any, add: Callable[[int, ir.Value, ir.Value], None]) -> None:
-        here = _scaled(code, index, tile.right[1])
-        there = _scaled(code, index, tile.left[1])
+    def step(index: Any) -> None:
+        numbers = code.at(left, _times(code, index, tile.left[1]), tile.dtype)
+        here = code.at(right, _times(code, index, tile.right[1]), tile.dtype)
         values: list[ir.Value] = []
         for first, lanes, valid in runs:
             mask = None if tile.padded else first_lanes(valid, lanes)
-            at = code.builder.add(here, constant(first))
-            values.append(code.load_masked(right, at, tile.dtype, lanes, mask))
+            values.append(code.load_masked(here, first, tile.dtype, lanes, mask))
         for row in range(tile.rows):
-            at = code.builder.add(there, constant(row * tile.left[0]))
-            number = code.load(left, at, tile.dtype)
+            number = code.load(numbers, row * tile.left[0], tile.dtype)
+            spread = {lanes: code.splat(number, lanes) for lanes in widths}
             for column, value in enumerate(values):
-                add(row * len(runs) + column, code.splat(number, runs[column][1]), value)
+                sums.add(row * len(runs) + column, spread[runs[column][1]], value)
 
     sums.loop(tile.depth, step)
     found = iter(sums.values())
@@ -100,23 +100,20 @@ def _by_sum(code: Code, tile: Tile, left: ir.Value, right: ir.Value) -> list[lis
     sums = _Sums(code, tile.dtype, [tile.lanes] * (tile.rows * tile.columns))
     whole, rest = divmod(tile.depth, tile.lanes)
 
-    def step(index: Any, add: Callable[[int, ir.Value, ir.Value], None], valid: int = tile.lanes) -> None:
-        at = _scaled(code, index, tile.lanes)
-        mask = first_lanes(valid, tile.lanes)
-
-        def load(pointer: ir.Value, line: int) -> ir.Value:
-            place = code.builder.add(at, constant(line))
-            return code.load_masked(pointer, place, tile.dtype, tile.lanes, mask)
-
-        rows = [load(left, row * tile.left[0]) for row in range(tile.rows)]
+    def step(index: Any, valid: int = tile.lanes) -> None:
+        mask, at = first_lanes(valid, tile.lanes), _times(code, index, tile.lanes)
+        a, b = (code.at(pointer, at, tile.dtype) for pointer in (left, right))
+        rows = [
+            code.load_masked(a, row * tile.left[0], tile.dtype, tile.lanes, mask) for row in range(tile.rows)
+        ]
         for column in range(tile.columns):
-            value = load(right, column * tile.right[0])
+            value = code.load_masked(b, column * tile.right[0], tile.dtype, tile.lanes, mask)
             for row, other in enumerate(rows):
-                add(row * tile.columns + column, other, value)
+                sums.add(row * tile.columns + column, other, value)
 
     sums.loop(whole, step)
     if rest:
-        step(whole, sums.adder(0), rest)
+        step(whole, rest)
     found, size = sums.values(), 1 << (tile.columns - 1).bit_length()
     rows = [found[row * tile.columns : (row + 1) * tile.columns] for row in range(tile.rows)]
     return [[(0, size, tile.columns, across(code, row))] for row in rows]
@@ -159,50 +156,52 @@ class _Sums:
     """The running sums of a tile; short of sums, each is split into chains that are added at the end."""
 
     def __init__(self, code: Code, dtype: str, lanes: Sequence[int]) -> None:
-        self.code, self.count = code, len(lanes)
-        self.chains = chains(self.count)
-        zeros = [_zero(dtype, each) for each in lanes]
-        self.places = [[code.variable(zero) for zero in zeros] for _ in range(self.chains)]
+        self.code, self.count, self.chain = code, len(lanes), 0
+        self.chains = [[_zero(dtype, each) for each in lanes] for _ in range(chains(len(lanes)))]
 
-    def loop(self, depth: int, step: Callable[..., None]) -> None:
+    def loop(self, depth: int, step: Callable[[Any], None]) -> None:
         """Write all steps: written out if that is little, else as a loop over some at a time."""
         if self.count * depth <= _UNROLLED:
-            for index in range(depth):
-                step(index, self.adder(index))
+            self._some(step, range(depth))
             return
-        body = max(self.chains, min(4, _BODY // self.count))
+        body = max(len(self.chains), min(4, _BODY // self.count))
         whole = depth // body * body
+        places = [[self.code.variable(value) for value in chain] for chain in self.chains]
         with self.code.loop(0, whole, body, "step") as start:
-            for index in range(body):
-                step(self.code.builder.add(start, constant(index)), self.adder(index))
-        for index in range(whole, depth):
-            step(index, self.adder(index))
+            self.chains = [[self.code.get(place) for place in chain] for chain in places]
+            self._some(step, [start, *(self.code.builder.add(start, constant(i)) for i in range(1, body))])
+            for chain, values in zip(places, self.chains, strict=True):
+                for place, value in zip(chain, values, strict=True):
+                    self.code.set(place, value)
+        self.chains = [[self.code.get(place) for place in chain] for chain in places]
+        self._some(step, range(whole, depth))
 
-    def adder(self, index: int) -> Callable[[int, ir.Value, ir.Value], None]:
-        """Return what adds a product to a sum, in the chain of step `index`."""
-        places = self.places[index % self.chains]
+    def _some(self, step: Callable[[Any], None], indices: Iterable[Any]) -> None:
+        """Write some steps, each into the next chain."""
+        for number, index in enumerate(indices):
+            self.chain = number % len(self.chains)
+            step(index)
+        self.chain = 0
 
-        def add(which: int, a: ir.Value, b: ir.Value) -> None:
-            total = self.code.get(places[which])
-            self.code.set(places[which], self.code.call("llvm.fmuladd", [a, b, total]))
+    def add(self, which: int, a: ir.Value, b: ir.Value) -> None:
+        """Write the addition of a product to a sum."""
+        chain = self.chains[self.chain]
+        chain[which] = self.code.call("llvm.fmuladd", [a, b, chain[which]])
 
-        return add
-
-    def values(self) -> list[ir.Value]:
+    def values(self) -> list[Any]:
         """Return the sums, chains added in pairs."""
-        found: list[list[Any]] = [[self.code.get(place) for place in chain] for chain in self.places]
+        found: list[list[Any]] = self.chains
         while len(found) > 1:
-            found = [
-                [self.code.builder.fadd(a, b) for a, b in zip(*pair, strict=True)]
-                for pair in zip(found[::2], found[1::2], strict=True)
-            ]
+            pairs = zip(found[::2], found[1::2], strict=True)
+            found = [[self.code.builder.fadd(x, y) for x, y in zip(a, b, strict=True)] for a, b in pairs]
         return found[0]
 
 
-def _zero(dtype: str, lanes: int) -> ir.Constant:
+def _zero(dtype: str, lanes: int) -> Any:
     kind = type_of(dtype)
     return ir.Constant(kind, 0.0) if lanes == 1 else ir.Constant(ir.VectorType(kind, lanes), None)
 
 
-def _scaled(code: Code, index: Any, stride: int) -> ir.Value:
-    return code.builder.mul(code.index(index), constant(stride), flags=("nsw",))
+def _times(code: Code, index: Any, stride: int) -> Any:
+    known = isinstance(index, int)
+    return index * stride if known else code.builder.mul(index, constant(stride), flags=("nsw",))
