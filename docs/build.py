@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from docs.pages import Block, blocks, outputs
+from docs.pages import Block, agree, blocks, outputs
 
 DOCS = Path(__file__).resolve().parent
 LECTURE = sorted((DOCS / "lecture").glob("[0-9]*.md"))
@@ -32,12 +32,12 @@ PICTURE = re.compile(r"!\[([^\]]*)\]\(([^):]+\.(?:svg|png))\)")
 MIME = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
-def rewritten(text: str, filename: str) -> str:
-    """Run a page and return it with the outputs that it has now."""
+def rewritten(text: str, filename: str, fresh: bool = False) -> str:
+    """Run a page and return it with the outputs that it has now; with `fresh` to the last digit."""
     lines = text.splitlines()
     changed = [(block, printed) for block, printed in outputs(text, filename) if block.is_output]
     for block, printed in reversed(changed):
-        if block.shows(printed):
+        if agree(block.code, printed) or (block.shows(printed) and not fresh):
             continue
         fence = lines[block.line - 2]
         indent = fence[: len(fence) - len(fence.lstrip())]
@@ -111,11 +111,11 @@ def _told(prose: list[str], page: Path) -> Iterator[dict[str, Any]]:
 
 
 # ---- building ------------------------------------------------------------------------------------
-def build(page: Path) -> None:
+def build(page: Path, fresh: bool = False) -> None:
     """Run a page in an empty folder; update its outputs and pictures, and the lecture's notebook."""
     text = page.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as desk, contextlib.chdir(desk):
-        text = rewritten(text, str(page))
+        text = rewritten(text, str(page), fresh)
         for picture in picture_files(text, page):
             picture.parent.mkdir(exist_ok=True)
             shutil.copy(picture.name, picture)
@@ -142,12 +142,16 @@ def main() -> None:
     parser.add_argument(
         "page", nargs="*", help="the number of a page of the lecture, or the path of any page"
     )
+    parser.add_argument(
+        "--fresh", action="store_true", help="rewrite also what agrees within its tolerance"
+    )
+    arguments = parser.parse_args()
     os.environ.update(MPLBACKEND="Agg", SOURCE_DATE_EPOCH="0")
     with contextlib.suppress(ImportError):
         importlib.import_module("matplotlib").rc_file(DOCS / "lecture" / "matplotlibrc")
-    for page in pages(parser.parse_args().page):
+    for page in pages(arguments.page):
         begin = time.perf_counter()
-        build(page)
+        build(page, arguments.fresh)
         print(f"{page.relative_to(DOCS.parent)}  {time.perf_counter() - begin:.1f} s", file=sys.stderr)
 
 
