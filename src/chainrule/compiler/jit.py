@@ -104,18 +104,42 @@ class Compiled:
                 plan.build(self._watching)
 
     def epoch(
-        self, x: Any, y: Any, batch_size: int, shuffle: bool = True, seed: int = 0, *, epoch: int = 0
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int,
+        shuffle: bool = True,
+        seed: int = 0,
+        *,
+        epoch: int = 0,
+        report: Callable[[int], None] | None = None,
     ) -> Array:
         """Run the function on every batch of `x` and `y` once; return the loss of each iteration.
 
-        The order is that of `data.Batches`: a function of the seed and the number of the epoch.
+        The order is that of `data.Batches`: a function of the seed and the number of the epoch. Rows
+        are gathered, steps made and losses kept in one native loop; `report` is told how many
+        iterations are done, at most ten times a second. Ctrl-C stops it between two iterations.
         """
         if batch_size < 1:
             raise ArgumentError(f"epoch: batch_size must be at least 1, got {batch_size}")
-        xs, ys = np.asarray(x), np.asarray(y)
+        xs, ys = np.ascontiguousarray(x), np.ascontiguousarray(y)
+        if len(xs) != len(ys):
+            raise ArgumentError(f"epoch: x has {len(xs)} rows but y has {len(ys)}")
         order = Stream(seed, epoch + 1).permutation(len(xs)) if shuffle else np.arange(len(xs))
-        parts = [order[start : start + batch_size] for start in range(0, len(xs), batch_size)]
-        return np.array([self(xs[part], ys[part]).item() for part in parts])
+        whole = len(xs) // batch_size
+        losses: list[Array] = []
+        for place in range(-(-len(xs) // batch_size)):
+            part = order[place * batch_size : (place + 1) * batch_size]
+            losses.append(self(xs[part], ys[part]).item())
+            plan = self._latest
+            if place < whole - 1 and plan is not None and plan.repeats():
+                rest = order[(place + 1) * batch_size : whole * batch_size]
+                losses.extend(plan.epoch((xs, ys), rest, whole - place - 1, report).tolist())
+                break
+        for start in range(len(losses) * batch_size, len(xs), batch_size):
+            part = order[start : start + batch_size]
+            losses.append(self(xs[part], ys[part]).item())
+        return np.array(losses)
 
     def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Plan:
         with Trace(self.__name__) as trace:
@@ -183,6 +207,28 @@ class Plan:
         """Replay on new arguments, and leave behind what the function leaves behind."""
         arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if _is_array(leaf)]
         found = self.step.run(arguments, [_array(value, tensor) for value, tensor in self._sources])
+        self._leave(found, watched)
+        made = iter(found)
+        outputs = [Tensor(next(made)) if isinstance(each, Tensor) else each for each in self._outputs]
+        return _rebuilt(outputs, self._layout)
+
+    def repeats(self) -> bool:
+        """Tell whether the program can follow on itself with Python out of the way, as it stands now."""
+        single = len(self._outputs) == 1 == len(self._tensors) and self._tensors[0].size == 1
+        gradients = any(value.kind == "gradient" for value, _ in self._sources)
+        return single and not gradients and self.step.alone and self.holds()
+
+    def epoch(
+        self, sources: Sequence[Array], order: Array, count: int, report: Callable[[int], None] | None
+    ) -> Array:
+        """Run `count` times on the next rows of `sources` in `order`; return the results."""
+        losses = np.empty(count, self._tensors[0].dtype)
+        captured = [_array(value, tensor) for value, tensor in self._sources]
+        self._leave(self.step.epoch(sources, order, captured, losses, report), {})
+        return losses
+
+    def _leave(self, found: Sequence[Array], watched: dict[str, Tensor]) -> None:
+        """Leave behind what the function leaves behind: changed state, gradients, watched values."""
         now = tick()
         for value, tensor in self._sources:
             if value.kind == "captured":
@@ -194,9 +240,6 @@ class Plan:
             leaf.grad = None
         for name, array in zip(self._watching, found[count + left :], strict=True):
             watched[name] = Tensor(array)
-        made = iter(found[:count])
-        outputs = [Tensor(next(made)) if isinstance(each, Tensor) else each for each in self._outputs]
-        return _rebuilt(outputs, self._layout)
 
 
 def _array(value: Value, tensor: Tensor) -> Array:

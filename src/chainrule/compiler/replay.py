@@ -18,6 +18,8 @@ from chainrule.core.trace import Watched
 class Replay:
     """The generated function of a program: `run(arguments, captured)` returns the results."""
 
+    alone = False
+
     def __init__(self, program: Program) -> None:
         self._names: dict[int, str] = {}
         self._scope: dict[str, Any] = {"array": np.asarray, "ndarray": np.ndarray, "copyto": np.copyto}

@@ -8,15 +8,20 @@ streams) is done before the native call, in the order of the program.
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.cpu.chunks import chunks
 from chainrule.compiler.cpu.draw import Advance, Draw
 from chainrule.compiler.cpu.loops import Loops
-from chainrule.compiler.cpu.native import Call, Native, Place
+from chainrule.compiler.cpu.native import Native
+from chainrule.compiler.cpu.rows import Gather, Record
+from chainrule.compiler.cpu.schedule import Call, Place
 from chainrule.compiler.cpu.target import target
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.lower import Lowering
@@ -27,7 +32,10 @@ from chainrule.core.program import Program
 from chainrule.core.spec import Array
 from chainrule.errors import IndexRangeError
 
-_ROLES = ("argument", "captured", "constant", "result", "stream", "flag", "setting", "inner")
+_ROLES = (
+    "argument", "captured", "constant", "result", "stream", "flag", "setting", "inner",
+    "source", "order", "losses",
+)  # fmt: skip
 
 
 class Step:
@@ -48,7 +56,7 @@ class Step:
         self._reports, self._flags = lowered.flags, np.zeros(max(len(lowered.flags), 1), np.bool_)
         counts = (
             len(program.arguments), len(program.captured), len(self._constants), len(self._results),
-            len(self._streams), len(lowered.flags), 1, 1,
+            len(self._streams), len(lowered.flags), 1, 1, len(program.arguments), 1, 1,
         )  # fmt: skip
         starts = np.cumsum((0, *counts)).tolist()
         self._base: dict[str, int] = dict(zip(_ROLES, starts, strict=False))
@@ -59,7 +67,32 @@ class Step:
             if i in writes and each.role == "captured"
         }  # fmt: skip
         self._held: list[Any] = [None] * starts[-1]
-        self.native = Native([self._call(*each, offsets) for each in work], target())
+        self._arguments = [value.spec for value in program.arguments]
+        self._calls = [self._call(*each, offsets) for each in work]
+        self._batch: list[Array] = []
+
+    @cached_property
+    def native(self) -> Native:
+        """The program, once."""
+        return Native(self._calls, target())
+
+    @cached_property
+    def looped(self) -> Native:
+        """The program for every batch of an epoch: rows gathered before it, the loss kept after it."""
+        base = self._base
+        gathers: list[Call] = []
+        for place, spec in enumerate(self._arguments):
+            rows, *rest = spec.shape
+            width = math.prod(rest) * spec.dtype.itemsize
+            operands = (
+                Place(base["source"] + place),
+                Place(base["order"], step=8 * rows),
+                Place(base["argument"] + place, size=rows * width),
+            )
+            gathers.append(Call(Gather(rows, width), operands, (2,)))
+        size = self._results[0][1].itemsize
+        kept = (Place(base["result"], size=size), Place(base["losses"], step=size))
+        return Native([*gathers, *self._calls, Call(Record(size), kept, (1,))], target())
 
     # ---- making ----------------------------------------------------------------------------------
     def _kernel(self, item: Item) -> tuple[Any, list[Buffer], tuple[int, ...]]:
@@ -111,8 +144,36 @@ class Step:
         self.after()
         for array, staged in back:
             np.copyto(array, staged)
+        self._refuse_flagged()
+        return results
+
+    def _refuse_flagged(self) -> None:
         if self._reports and self._flags.any():
             raise IndexRangeError(self._reports[int(self._flags.argmax())])
+
+    def epoch(
+        self, sources: Sequence[Array], order: Array, captured: Sequence[Array], losses: Array,
+        report: Callable[[int], None] | None = None,
+    ) -> list[Array]:  # fmt: skip
+        """Run once for each of `losses`, on the next rows of `order`; return the last results.
+
+        `losses` gets the first result of every iteration. Ctrl-C raises between two iterations.
+        """
+        self.before()
+        if not self._batch:
+            self._batch = [np.empty(spec.shape, spec.dtype) for spec in self._arguments]
+        self._hold(0, self._batch)
+        for role, arrays in (("source", sources), ("order", [order]), ("losses", [losses])):
+            self._hold(self._base[role], arrays)
+        back = self._hold_captured(captured)
+        results = self._new_results()
+        try:
+            chunks(self.looped, self._table, len(losses), report)
+        finally:
+            self.after()
+            for array, staged in back:
+                np.copyto(array, staged)
+        self._refuse_flagged()
         return results
 
     def before(self) -> None:
@@ -125,6 +186,11 @@ class Step:
                 action()
         for place, stream in enumerate(self._streams):
             self._states[place] = stream.state
+
+    @property
+    def alone(self) -> bool:
+        """Tell whether Python has nothing to do between two runs but to read numbers."""
+        return all(isinstance(action, tuple) for action in self._actions)
 
     def after(self) -> None:
         """Move the random streams on."""

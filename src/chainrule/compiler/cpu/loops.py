@@ -68,6 +68,8 @@ class Loops:
 
     def emit(self, function: ir.Function, target: Target) -> None:
         """Fill `void f(ptr buffers..., ptr scratch, i64 lo, i64 hi)`."""
+        for pointer in function.args[:-2]:
+            pointer.add_attribute("noalias")
         Writer(self.nest, self._cut(), function, target).write()
 
     def _cut(self) -> list[Variable]:
