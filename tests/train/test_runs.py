@@ -303,7 +303,7 @@ def test_a_hostile_configuration_is_refused(key: str, run: Run) -> None:
 
 
 def test_a_checkpoint_of_a_bare_trainer_is_no_run(tmp_path: Path) -> None:
-    made = assemble(SETTINGS, splits())
+    made = assemble(SETTINGS, splits()).trainer
     checkpoint.save(tmp_path / "bare.safetensors", made.state())
     with pytest.raises(CheckpointError, match="holds no configuration"):
         Predictor.open(tmp_path / "bare.safetensors")

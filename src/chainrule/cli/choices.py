@@ -14,6 +14,7 @@ from chainrule.errors import ArgumentError
 from chainrule.train.settings import Settings
 
 SETTINGS = {each.name for each in fields(Settings)} - {"data", "options"}
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 OPTIONS = ("folder", "size", "channels", "bad_images", "label", "task", "samples", "noise")
 
 
@@ -34,9 +35,26 @@ def settings(params: Mapping[str, Any]) -> dict[str, Any]:
         given["hidden"] = _sizes(given["hidden"])
     if "augment" in given:
         given["augment"] = tuple(each for each in given["augment"] if each != "none")
+    if "features" in given:
+        given["features"] = tuple(given["features"])
     if given.get("penalty") == "none":
         given["penalty"] = ""
     return given
+
+
+def duration(option: str, text: str) -> float:
+    """Return the seconds of `90s`, `10m`, `1.5h`, or a plain number of seconds.
+
+    >>> duration("--budget", "10m")
+    600.0
+    """
+    try:
+        seconds = float(text[:-1]) * _UNITS[text[-1]] if text[-1:] in _UNITS else float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise ArgumentError(f"{option}: must be a time such as 90s, 10m or 1h, got {text!r}")
+    return seconds
 
 
 def source(data: str) -> str:

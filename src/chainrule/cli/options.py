@@ -59,7 +59,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the last line 
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", help="linear, mlp, cnn, or file.py:function.", rich_help_panel=_MODEL, show_default=False
+        "--model",
+        help="centroid, linear, mlp, cnn, resnet20, or file.py:function.",
+        rich_help_panel=_MODEL,
+        show_default=False,
     ),
 ]
 Hidden = Annotated[
@@ -77,6 +80,37 @@ Activation = Annotated[
 Dropout = Annotated[
     float | None,
     typer.Option("--dropout", help="Probability of dropping a hidden unit.", rich_help_panel=_MODEL),
+]
+Features = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--features",
+        help="What the network sees instead of pixels: hog, color or hue; may be repeated.",
+        rich_help_panel=_MODEL,
+    ),
+]
+BatchNorm = Annotated[
+    bool | None,
+    typer.Option("--batch-norm/--no-batch-norm", help="Normalise by batches.", rich_help_panel=_MODEL),
+]
+StochasticDepth = Annotated[
+    float | None,
+    typer.Option(
+        "--stochastic-depth", help="Probability of dropping the last block (resnet).", rich_help_panel=_MODEL
+    ),
+]
+Pooling = Annotated[
+    str | None,
+    typer.Option("--pooling", help="max, mean or fractional (cnn).", rich_help_panel=_MODEL),
+]
+TimeBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--time-budget",
+        help="As many epochs as fit into 90s, 10m or 1h (at most --epochs).",
+        rich_help_panel=_TRAINING,
+        show_default=False,
+    ),
 ]
 Epochs = Annotated[
     int | None, typer.Option("--epochs", help="Walks through the training data.", rich_help_panel=_TRAINING)

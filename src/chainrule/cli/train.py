@@ -6,6 +6,7 @@ import json as notation
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from chainrule.cli import choices
 from chainrule.cli import options as o
 from chainrule.cli.screen import watching
 from chainrule.cli.signals import stopping
+from chainrule.data import Splits
 from chainrule.errors import ArgumentError, NonFiniteError
 from chainrule.inspect import Monitor
 from chainrule.train.assembly import read_data
+from chainrule.train.budget import epochs_within
 from chainrule.train.experiment import Experiment, Outcome, begin, go_on
 from chainrule.train.models import is_from_file
+from chainrule.train.preparation import prepare
 from chainrule.train.recipes import recipe
 from chainrule.train.run import Run, Stopped
 from chainrule.train.settings import Settings
@@ -35,8 +39,13 @@ def train(
     model: o.Model = None,
     hidden: o.Hidden = None,
     activation: o.Activation = None,
+    features: o.Features = None,
     dropout: o.Dropout = None,
+    batch_norm: o.BatchNorm = None,
+    stochastic_depth: o.StochasticDepth = None,
+    pooling: o.Pooling = None,
     epochs: o.Epochs = None,
+    time_budget: o.TimeBudget = None,
     batch_size: o.BatchSize = None,
     rate: o.Rate = None,
     optimizer: o.Optimizer = None,
@@ -104,7 +113,21 @@ def _prepared(params: Mapping[str, Any], console: Console) -> Experiment:
         )
     for note in (*splits.notes, *(f"left out: {each.path} ({each.reason})" for each in splits.skipped)):
         console.print(note, markup=False)
+    if params["time_budget"]:
+        settings = _fitting(settings, splits, params, console)
     return begin(folder, settings, splits, params["save_every"])
+
+
+def _fitting(settings: Settings, splits: Splits, params: Mapping[str, Any], console: Console) -> Settings:
+    """Return the settings with as many epochs as fit into the time that is given, at least one."""
+    seconds = choices.duration("--time-budget", params["time_budget"])
+    ready = prepare(settings.features, splits)
+    epochs = epochs_within(seconds, settings, splits, ready)
+    if params["epochs"] is not None:
+        epochs = min(epochs, params["epochs"])
+    if not epochs:
+        console.print(f"not one epoch fits into {params['time_budget']}; one is trained", markup=False)
+    return replace(settings, epochs=max(epochs, 1))
 
 
 def _resumed(params: Mapping[str, Any], console: Console) -> Experiment:

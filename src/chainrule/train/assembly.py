@@ -7,21 +7,23 @@ data give the same weights to the last bit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from chainrule import nn, optim
 from chainrule.core.tensor import Tensor
-from chainrule.data import Cutout, Dataset, HorizontalFlip, Normalizer, RandomCrop, Splits, load
+from chainrule.data import Cutout, Dataset, HorizontalFlip, RandomCrop, Splits, load
 from chainrule.errors import ArgumentError, DataError
 from chainrule.nn import functional as F
 from chainrule.ops import random
 from chainrule.optim import lr_scheduler
+from chainrule.train.centroid import set_centroids
 from chainrule.train.inference import Inference
 from chainrule.train.metrics import Array
 from chainrule.train.models import build_model
+from chainrule.train.preparation import Preparation, described_shape, prepare
 from chainrule.train.settings import AUGMENTATIONS, PENALTIES, Settings, parsed
 from chainrule.train.step import Loss
 from chainrule.train.trainer import Trainer
@@ -50,23 +52,55 @@ def read_data(data: str, options: dict[str, Any], validation: float, seed: int) 
     return replace(splits, **columns)
 
 
-def assemble(settings: Settings, splits: Splits) -> Trainer:
-    """Return the trainer that `settings` describe, with freshly drawn weights.
+@dataclass
+class Assembled:
+    """A trainer with freshly drawn weights, the splits that it walks through, and the way to them.
 
-    The normaliser is fitted on the training split only. Raises ArgumentError where settings and
-    data do not go together.
+    `preparation` turns samples as they were read into what the network takes. The trainer does so
+    batch by batch, unless the samples are described by features: `walked` holds these then.
+    """
+
+    trainer: Trainer
+    walked: Splits
+    preparation: Preparation
+
+
+def assemble(
+    settings: Settings, splits: Splits, ready: tuple[Preparation, Splits] | None = None
+) -> Assembled:
+    """Return the trainer that `settings` describe.
+
+    The preparation is fitted on the training split only, unless it is given `ready`. Raises
+    ArgumentError where settings and data do not go together.
     """
     if bool(splits.classes) == (settings.loss == "mse"):
         task, fitting = ("classification", "softmax or hinge") if splits.classes else ("regression", "mse")
         raise ArgumentError(
             f"loss: {splits.name} is a {task}, which takes the loss {fitting}, not {settings.loss}"
         )
+    preparation, walked = ready or prepare_data(settings, splits)
     random.seed(settings.seed)
     inference = build_inference(settings, splits.sample_shape, outputs_of(splits))
-    inference.prepare = Normalizer().fit(splits.train.x)
+    inference.prepare = None if settings.features else preparation
     if not splits.classes:
         _fit_units(inference.model, splits.train.y)
-    return wrap(settings, splits, inference)
+    if settings.model == "centroid":
+        if settings.epochs or not splits.classes:
+            raise ArgumentError(
+                "model: a centroid is of classes, and computed, not trained", hint="--epochs 0"
+            )
+        set_centroids(inference, walked.train)
+    return Assembled(wrap(settings, walked, inference), walked, preparation)
+
+
+def prepare_data(settings: Settings, splits: Splits) -> tuple[Preparation, Splits]:
+    """Return the preparation that `settings` describe, and the splits to walk through."""
+    if settings.features and set(settings.augment) - {"flip"}:
+        raise ArgumentError(
+            "augment: images that are described by features can be mirrored, nothing else",
+            got=", ".join(settings.augment),
+        )
+    return prepare(settings.features, splits, mirrored="flip" in settings.augment)
 
 
 def wrap(settings: Settings, splits: Splits, inference: Inference) -> Trainer:
@@ -81,7 +115,7 @@ def wrap(settings: Settings, splits: Splits, inference: Inference) -> Trainer:
         schedule=_schedule(settings, optimizer, -(-len(splits.train) // settings.batch_size)),
         per="iteration",
         prepare=inference.prepare,
-        augment=_augmentations(settings, splits.sample_shape),
+        augment=[] if settings.features else _augmentations(settings, splits.sample_shape),
     )
 
 
@@ -89,11 +123,14 @@ def build_inference(settings: Settings, sample_shape: tuple[int, ...], outputs: 
     """Return the network of `settings`; that of a regression speaks in the units of the targets."""
     network = build_model(
         settings.model,
-        sample_shape,
+        described_shape(settings.features, sample_shape),
         outputs,
         hidden=settings.hidden,
         activation=settings.activation,
         dropout=settings.dropout,
+        batch_norm=settings.batch_norm,
+        stochastic_depth=settings.stochastic_depth,
+        pooling=settings.pooling,
     )
     return Inference(nn.Sequential(network, Units(outputs)) if settings.loss == "mse" else network)
 

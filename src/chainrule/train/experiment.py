@@ -13,7 +13,7 @@ from chainrule.data import Splits
 from chainrule.errors import ArgumentError, CheckpointError, MissingDependencyError
 from chainrule.inspect.diagnose import Monitor
 from chainrule.train import plots
-from chainrule.train.assembly import assemble, read_data
+from chainrule.train.assembly import Assembled, assemble, read_data
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.history import History
 from chainrule.train.predictor import Predictor
@@ -40,8 +40,13 @@ class Experiment:
     folder: Run
     settings: Settings
     splits: Splits
-    trainer: Trainer
+    assembled: Assembled
     keeper: RunKeeper
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer of the run."""
+        return self.assembled.trainer
 
     @property
     def finished(self) -> bool:
@@ -56,8 +61,8 @@ class Experiment:
         left = self.settings.epochs - self.trainer.epoch
         if left > 0:
             self.trainer.fit(
-                self.splits.train,
-                self.splits.validation,
+                self.assembled.walked.train,
+                self.assembled.walked.validation,
                 epochs=left,
                 batch_size=self.settings.batch_size,
                 seed=self.settings.seed,
@@ -75,10 +80,10 @@ class Experiment:
 
 def begin(folder: Run, settings: Settings, splits: Splits, seconds: float = 60.0) -> Experiment:
     """Return a new experiment in `folder`, whose configuration is written at once."""
-    trainer = assemble(settings, splits)
-    config = configuration(settings, splits, trainer)
+    assembled = assemble(settings, splits)
+    config = configuration(settings, splits, assembled.preparation)
     folder.begin(config)
-    return Experiment(folder, settings, splits, trainer, RunKeeper(folder, config, seconds=seconds))
+    return Experiment(folder, settings, splits, assembled, RunKeeper(folder, config, seconds=seconds))
 
 
 def go_on(
@@ -97,16 +102,16 @@ def go_on(
     config = folder.config()
     settings = _longer(Settings.from_dict(config["settings"]), epochs, model)
     splits = (read or read_settings_data)(settings)
-    trainer = assemble(settings, splits)
-    now = configuration(settings, splits, trainer)
+    assembled = assemble(settings, splits)
+    now = configuration(settings, splits, assembled.preparation)
     if now["data"] != config["data"]:
         raise CheckpointError(
             f"{folder.folder}: the data have changed since this run began",
             got=_difference(config, now),
             hint="train anew into another folder",
         )
-    experiment = Experiment(folder, settings, splits, trainer, RunKeeper(folder, now, seconds=seconds))
-    experiment.keeper.resume(trainer)
+    experiment = Experiment(folder, settings, splits, assembled, RunKeeper(folder, now, seconds=seconds))
+    experiment.keeper.resume(assembled.trainer)
     folder.write("config.json", json.dumps(now, indent=1) + "\n")
     return experiment
 

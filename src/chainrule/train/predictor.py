@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data import Dataset, Normalizer, Splits
+from chainrule.data import Dataset, Splits
 from chainrule.errors import ArgumentError, ChainruleError, CheckpointError, DataError
 from chainrule.train import checkpoint
 from chainrule.train.assembly import build_inference, loss_function
@@ -21,6 +21,7 @@ from chainrule.train.evaluation import Evaluation
 from chainrule.train.inference import Inference
 from chainrule.train.metrics import Array
 from chainrule.train.models import is_from_file
+from chainrule.train.preparation import prepared
 from chainrule.train.reading import read_samples
 from chainrule.train.run import Config, Run, read_config
 from chainrule.train.settings import Settings
@@ -66,7 +67,7 @@ class Predictor:
             data = config["data"]
             shape, outputs = tuple(int(size) for size in data["sample_shape"]), int(data["outputs"])
             inference = build_inference(settings, shape, outputs)
-            inference.prepare = Normalizer.from_state(config["normalizer"])
+            inference.prepare = prepared(settings.features, shape, config["normalizer"])
             return cls(inference, settings, tuple(data["classes"]), shape, bool(data["images"]))
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ChainruleError):

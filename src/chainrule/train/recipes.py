@@ -1,7 +1,7 @@
 """Recipes: settings that do well on the data sets known by name, and fair ones for any other data.
 
-Measured, not tuned to the last digit: each line of the table reaches the accuracy beside it. A choice
-that the user makes always wins over the recipe.
+Measured, not tuned to the last digit: docs/training.md names what each reaches. What is best depends
+on the network and on what it sees, pixels or features; a choice that the user makes always wins.
 """
 
 from __future__ import annotations
@@ -9,40 +9,88 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.data import Splits
+from chainrule.train.convnets import RESNETS
 
 Choices = dict[str, Any]
 
 RATES = {"sgd": 0.05, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3, "adagrad": 2e-2}
+FEATURES = ("hog", "color")  # what describes images where nobody says what should
 
-BY_NAME: dict[str, Choices] = {
-    "digits": {"hidden": (128,), "epochs": 30, "batch_size": 32, "weight_decay": 1e-2},
-    "mnist": {"hidden": (128,), "epochs": 10, "batch_size": 64, "dropout": 0.1, "weight_decay": 1e-2},
-    "fashion-mnist": {"hidden": (256,), "epochs": 10, "batch_size": 64, "dropout": 0.2, "weight_decay": 1e-2},
-    "cifar10": {
-        "hidden": (512,),
-        "epochs": 20,
-        "batch_size": 128,
-        "dropout": 0.2,
-        "weight_decay": 5e-2,
-        "rate": 1e-3,
-        "augment": ("flip",),
+# Fair for any data, by kind: the network, and whether it sees features.
+FAIR: dict[str, Choices] = {
+    "centroid": {"epochs": 0, "hidden": ()},
+    "linear": {"hidden": (), "rate": 1e-3},
+    "linear on features": {"hidden": (), "rate": 1e-3},
+    "mlp": {"hidden": (128,), "augment": ("flip",)},
+    "mlp on features": {"hidden": (500,), "dropout": 0.5, "rate": 1e-3, "weight_decay": 5e-2},
+    "cnn": {"hidden": (), "rate": 5e-3, "weight_decay": 5e-2, "dropout": 0.2, "augment": ("flip", "crop:2")},
+    "resnet": {
+        "hidden": (),
+        "optimizer": "sgd",
+        "rate": 0.1,
+        "weight_decay": 5e-4,
+        "augment": ("flip", "crop:2"),
     },
 }
-IMAGES: Choices = {"model": "cnn", "epochs": 10, "batch_size": 32, "weight_decay": 1e-2, "augment": ("flip",)}
-TABLES: Choices = {"hidden": (64, 64), "epochs": 60, "batch_size": 32, "weight_decay": 1e-2}
+_DIGITS: Choices = {"augment": (), "batch_size": 32}
+BY_NAME: dict[str, dict[str, Choices]] = {
+    "digits": {
+        "mlp": {**_DIGITS, "hidden": (128,), "epochs": 30, "weight_decay": 1e-2},
+        "cnn": {**_DIGITS, "epochs": 30, "augment": ("crop:1",)},
+        "resnet": {**_DIGITS, "epochs": 30, "augment": ("crop:1",)},
+    },
+    "mnist": {
+        "mlp": {"hidden": (128,), "epochs": 10, "dropout": 0.1, "weight_decay": 1e-2, "augment": ()},
+        "cnn": {"epochs": 10, "augment": ("crop:2",)},
+        "resnet": {"epochs": 10, "augment": ("crop:2",)},
+    },
+    "fashion-mnist": {
+        "mlp": {"hidden": (256,), "epochs": 10, "dropout": 0.2, "weight_decay": 1e-2, "augment": ()}
+    },
+    "cifar10": {
+        "linear": {"epochs": 15, "rate": 5e-4, "weight_decay": 0.1, "batch_size": 128},
+        "linear on features": {"epochs": 10, "batch_size": 128},
+        "mlp": {
+            "hidden": (512,),
+            "epochs": 20,
+            "batch_size": 128,
+            "dropout": 0.2,
+            "weight_decay": 5e-2,
+            "rate": 1e-3,
+        },
+        "mlp on features": {"epochs": 15, "batch_size": 128, "features": ("hog:4", "hog:8", "color:8:4")},
+        "cnn": {"epochs": 15, "batch_size": 64, "rate": 1e-2},
+        "resnet": {"epochs": 40, "batch_size": 128, "rate": 0.2, "augment": ("flip", "crop:4")},
+    },
+}
 
 
 def recipe(splits: Splits, chosen: Choices) -> Choices:
     """Return settings for `splits`: those `chosen`, and for all others the best known."""
-    known = BY_NAME.get(splits.name) or (IMAGES if are_images(splits.sample_shape) else TABLES)
+    images, named = are_images(splits.sample_shape), BY_NAME.get(splits.name, {})
+    features = bool(chosen.get("features"))
+    model: str = chosen.get("model", "cnn" if images and not (named or features) else "mlp")
+    kind = ("resnet" if model in RESNETS else model) + (" on features" if features else "")
+    known: Choices = {
+        "model": model,
+        **_usual(len(splits.train)),
+        **FAIR.get(kind, {}),
+        **named.get(kind, {}),
+    }
+    if not images:
+        known = {**known, "augment": (), **({"hidden": (64, 64)} if model == "mlp" else {})}
     settings = {**known, **({} if splits.classes else {"loss": "mse"}), **chosen}
     if "rate" not in chosen and ("rate" not in known or "optimizer" in chosen):
         settings["rate"] = RATES.get(settings.get("optimizer", "adamw"), 1e-3)
-    if settings.get("model") == "linear":
-        settings.setdefault("hidden", ())
     return settings
 
 
 def are_images(sample_shape: tuple[int, ...]) -> bool:
     """Say whether a sample of this shape is an image (channels, height, width)."""
     return len(sample_shape) == 3
+
+
+def _usual(samples: int) -> Choices:
+    """Return what suits any network on this many samples: fewer of them are walked through more often."""
+    epochs = next(count for least, count in ((20_000, 15), (2_000, 30), (0, 60)) if samples >= least)
+    return {"epochs": epochs, "batch_size": 64 if samples >= 20_000 else 32, "weight_decay": 1e-2}

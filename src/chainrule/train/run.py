@@ -24,6 +24,7 @@ from chainrule.train import checkpoint
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.files import remove_leftovers, write_file
 from chainrule.train.fingerprint import fingerprint
+from chainrule.train.preparation import Preparation
 from chainrule.train.recipes import are_images
 from chainrule.train.settings import Settings
 from chainrule.train.trainer import Keeper, Trainer
@@ -153,9 +154,8 @@ class RunKeeper(Keeper):
             raise Stopped(self.signal)
 
 
-def configuration(settings: Settings, splits: Splits, trainer: Trainer) -> Config:
+def configuration(settings: Settings, splits: Splits, preparation: Preparation) -> Config:
     """Return all that must be known to use the run's model again, as plain data."""
-    prepare = trainer.inference.prepare
     return {
         "chainrule": version("chainrule"),
         "settings": settings.as_dict(),
@@ -168,7 +168,7 @@ def configuration(settings: Settings, splits: Splits, trainer: Trainer) -> Confi
             "samples": {name: len(part) for name, part in splits.parts.items()},
             "fingerprint": fingerprint(splits),
         },
-        "normalizer": prepare.state() if prepare is not None else None,  # pyright: ignore[reportFunctionMemberAccess]
+        "normalizer": preparation.state(),
     }
 
 

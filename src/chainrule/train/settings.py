@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from chainrule.errors import ArgumentError, CheckpointError, UnknownNameError, nearest
+from chainrule.train.convnets import POOLINGS
 from chainrule.train.models import check_names
+from chainrule.train.preparation import parsed_feature
 
 LOSSES = ("softmax", "hinge", "mse")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
@@ -20,13 +22,16 @@ SCHEDULES = ("constant", "cosine", "one-cycle")
 PENALTIES = ("l1", "l2", "elastic")
 AUGMENTATIONS = ("flip", "crop", "cutout")
 
+_LISTS = ("hidden", "features", "augment")
+
 
 @dataclass(frozen=True)
 class Settings:
     """The choices of a run; raises ArgumentError or UnknownNameError where one cannot be.
 
     `data` is what `data.load` takes, with its options; `penalty` reads `l2:1e-4` or `elastic:1e-4:0.5`
-    (strength, beta), `augment` `flip`, `crop:4`, `cutout:8`.
+    (strength, beta), `augment` `flip`, `crop:4`, `cutout:8`, `features` `hog:4`, `color:8:4`. What
+    `batch_norm` None means is the network's affair.
     """
 
     data: str
@@ -35,7 +40,11 @@ class Settings:
     model: str = "mlp"
     hidden: tuple[int, ...] = (128,)
     activation: str = "relu"
+    features: tuple[str, ...] = ()
     dropout: float = 0.0
+    batch_norm: bool | None = None
+    stochastic_depth: float = 0.0
+    pooling: str = "max"
     loss: str = "softmax"
     penalty: str = ""
     optimizer: str = "adamw"
@@ -54,6 +63,7 @@ class Settings:
             ("loss", self.loss, LOSSES),
             ("optimizer", self.optimizer, OPTIMIZERS),
             ("schedule", self.schedule, SCHEDULES),
+            ("pooling", self.pooling, POOLINGS),
         ):
             if value not in known:
                 raise UnknownNameError(f"{name}: there is none called {value!r}", hint=nearest(value, known))
@@ -62,10 +72,13 @@ class Settings:
             parsed("penalty", self.penalty, PENALTIES)
         for each in self.augment:
             parsed("augment", each, AUGMENTATIONS)
+        for each in self.features:
+            parsed_feature(each)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain data, fit for JSON."""
-        return {**asdict(self), "hidden": list(self.hidden), "augment": list(self.augment)}
+        plain = asdict(self)
+        return {**plain, **{name: list(plain[name]) for name in _LISTS}}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Settings:
@@ -76,7 +89,7 @@ class Settings:
             if unknown:
                 raise CheckpointError(f"settings: {unknown[0]!r} is unknown", hint=nearest(unknown[0], known))
             values: dict[str, Any] = dict(plain)
-            values.update({name: tuple(plain[name]) for name in ("hidden", "augment")})
+            values.update({name: tuple(plain[name]) for name in _LISTS})
             return cls(**values)
         except (KeyError, TypeError, ArgumentError, UnknownNameError) as error:
             raise CheckpointError(f"settings: not those of a run ({error})") from error
@@ -101,6 +114,7 @@ def _check_ranges(settings: Settings) -> None:
         ("momentum", 0 <= settings.momentum < 1, "in [0, 1)"),
         ("weight_decay", 0 <= settings.weight_decay < float("inf"), "from 0"),
         ("dropout", 0 <= settings.dropout < 1, "in [0, 1)"),
+        ("stochastic_depth", 0 <= settings.stochastic_depth < 1, "in [0, 1)"),
         ("validation", 0 <= settings.validation < 1, "in [0, 1)"),
         ("seed", 0 <= settings.seed < 2**63, "from 0"),
         ("hidden", all(size >= 1 for size in settings.hidden), "sizes from 1"),

@@ -1,0 +1,87 @@
+"""How many epochs fit into a time: the first iterations are made on a copy, and measured.
+
+The number of epochs must be known before the first one, since the schedules are planned to the
+last; it then stands in the settings like any other choice, so that a run can be repeated and gone
+on with to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+from chainrule.data import Splits
+from chainrule.train.assembly import Assembled, assemble
+from chainrule.train.evaluation import Evaluation
+from chainrule.train.preparation import Preparation
+from chainrule.train.settings import Settings
+from chainrule.train.trainer import Trainer
+
+_SHARE = 0.02  # of the budget that the measurement may take, within these bounds
+_SHORTEST, _LONGEST = 0.3, 10.0
+_VALIDATION = 512
+
+
+class Measured(Exception):
+    """Enough iterations were made."""
+
+
+class Stopwatch:
+    """The watcher that times iterations after the first, and ends the training after `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.begin = time.perf_counter()
+        self.first = 0.0
+        self.iterations = 0
+
+    def iteration(self, trainer: Trainer) -> None:
+        """Note the time; raise Measured when it is over."""
+        now = time.perf_counter()
+        if not self.first:
+            self.first = now - self.begin
+            return
+        self.iterations += 1
+        if now - self.begin - self.first > self.seconds:
+            raise Measured
+
+    def epoch(self, trainer: Trainer, evaluated: Evaluation | None) -> None:
+        """Nothing is measured by epochs."""
+
+    @property
+    def seconds_an_iteration(self) -> float:
+        """The mean over all iterations but the first, in which the step is compiled."""
+        later = time.perf_counter() - self.begin - self.first
+        return later / self.iterations if self.iterations else self.first
+
+
+def epochs_within(
+    seconds: float, settings: Settings, splits: Splits, ready: tuple[Preparation, Splits] | None = None
+) -> int:
+    """Return how many epochs of training, with their validation, fit into `seconds`; 0 where none does.
+
+    The time of the measurement itself is part of it. `ready` is what `assemble` takes.
+    """
+    began = time.perf_counter()
+    copy = assemble(replace(settings, epochs=1), splits, ready)
+    epoch, first = _epoch(copy, settings, min(max(_SHARE * seconds, _SHORTEST), _LONGEST))
+    left = seconds - (time.perf_counter() - began) - first
+    return max(0, math.floor(left / epoch))
+
+
+def _epoch(copy: Assembled, settings: Settings, seconds: float) -> tuple[float, float]:
+    """Return the seconds of an epoch, and of making the step ready in the first iteration."""
+    watch, trainer = Stopwatch(seconds), copy.trainer
+    try:
+        trainer.fit(copy.walked.train, epochs=1, batch_size=settings.batch_size, watchers=[watch])
+    except Measured:
+        pass
+    iteration = watch.seconds_an_iteration
+    epoch = trainer.iterations * iteration
+    if (held := copy.walked.validation) is not None:
+        part = held.subset(slice(_VALIDATION))
+        began = time.perf_counter()
+        trainer.evaluate(part)
+        epoch += (time.perf_counter() - began) * len(held) / len(part)
+    return epoch, max(0.0, watch.first - iteration)
