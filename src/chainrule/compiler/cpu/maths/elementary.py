@@ -1,20 +1,25 @@
-"""The elementary functions by their names."""
+"""The elementary functions by their names; each stands with its kin in a module of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from chainrule.compiler.cpu.maths.circle import arctan2, cos, sin
+from chainrule.compiler.cpu.maths.error import erf
+from chainrule.compiler.cpu.maths.exponential import exp, expm1, tanh
+from chainrule.compiler.cpu.maths.logarithm import log, log1p
+from chainrule.compiler.cpu.maths.power import power
 from chainrule.compiler.cpu.maths.register import Register
 
 FUNCTIONS: dict[str, Callable[..., Register]] = {
-    "exp": lambda x: x.call("llvm.exp"),
-    "expm1": lambda x: x.call("llvm.exp") - 1.0,
-    "log": lambda x: x.call("llvm.log"),
-    "log1p": lambda x: (x + 1.0).call("llvm.log"),
-    "sin": lambda x: x.call("llvm.sin"),
-    "cos": lambda x: x.call("llvm.cos"),
-    "tanh": lambda x: x.call("llvm.tanh"),
-    "erf": lambda x: x,
-    "arctan2": lambda y, x: y,
-    "power": lambda x, y: x.call("llvm.pow", y),
+    "exp": exp,
+    "expm1": expm1,
+    "log": log,
+    "log1p": log1p,
+    "sin": sin,
+    "cos": cos,
+    "tanh": tanh,
+    "erf": erf,
+    "arctan2": arctan2,
+    "power": power,
 }

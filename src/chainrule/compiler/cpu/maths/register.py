@@ -176,3 +176,33 @@ def polynomial(x: Register, coefficients: Sequence[float]) -> Register:
     for each in coefficients[1:]:
         total = total.fma(x, each)
     return total
+
+
+def exact_product(a: Register, b: Register) -> tuple[Register, Register]:
+    """Return a * b and what its rounding lost (Dekker 1971, where multiply-add rounds twice)."""
+    product = a * b
+    if a.code.target.fused:
+        return product, a.fma(b, -product)
+    (a_high, a_low), (b_high, b_low) = _split(a), _split(b)
+    lost = a_high * b_high - product + a_high * b_low + a_low * b_high + a_low * b_low
+    return product, lost
+
+
+def _split(x: Register) -> tuple[Register, Register]:
+    """Return the upper half of a float's bits, and the rest."""
+    moved = x * (2.0**27 + 1.0 if x.double else 2.0**12 + 1.0)
+    high = moved - (moved - x)
+    return high, x - high
+
+
+def ordered_sum(a: Register, b: Register) -> tuple[Register, Register]:
+    """Return a + b and what its rounding lost, for |a| >= |b| or a = 0."""
+    total = a + b
+    return total, b - (total - a)
+
+
+def exact_sum(a: Register, b: Register) -> tuple[Register, Register]:
+    """Return a + b and what its rounding lost (Knuth 1969)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
