@@ -21,7 +21,7 @@ _ROWS, _THIN = 8, 16  # rows of a tile, at most: each is a stream of reads; the 
 _ACROSS = 4  # vectors of a tile side by side, at most
 _NEAR, _NEXT = 1 << 15, 1 << 18  # bytes that stay in the first cache, and in the second one
 _LINE, _FAR_LINE = 2.2 / 64, 3.0 / 64  # cycles for a byte from the second cache, and from behind it
-_READ = 0.03  # cycles that a read costs besides, when the processor is busy with sums
+_READ = 0.06  # cycles that a read costs besides, when the processor is busy with sums
 _LATENCY = 4.0  # cycles until a sum can be added to again
 _TILE = 5.0  # cycles to begin and to end a tile
 _CODE = 0.0003  # what a sum more in the code is worth: a share of all cycles
@@ -139,15 +139,15 @@ def vectors(columns: int, lanes: int) -> list[tuple[int, int, int]]:
 
 def _by_columns(work: Work, target: Target, rows: int, width: int) -> float:
     """Return the cycles of a product with columns in the lanes."""
-    lanes, total = target.lanes(work.dtype), 0.0
+    lanes, starts, total = target.lanes(work.dtype), _starts(target), 0.0
     for columns, panels in pieces(work.columns, width):
         # a vector of half the width costs half only where the full one is the widest there is
-        each = [1.0 if 2 * n > lanes else 0.5 for _, n, _ in vectors(columns, lanes)]
+        each = [1.0 if 2 * n > lanes or starts > 1 else 0.5 for _, n, _ in vectors(columns, lanes)]
         for height, tiles in pieces(work.rows, rows):
             sums = height * len(each)
             far = work.depth * (columns + height) * work.item > _NEAR
-            lines = columns * work.item * _LINE if far else 0.0
-            step = max(height * sum(each), sum(each) + 0.5 * height, _floor(sums), lines)
+            lines = starts * columns * work.item * _LINE if far else 0.0
+            step = max(height * sum(each), sum(each) + 0.5 * starts * height, _floor(sums, starts), lines)
             step += _READ * (height + len(each))
             total += panels * tiles * (_TILE + _STORE * max(0, sums - 16) + work.depth * step)
     return total
@@ -155,10 +155,10 @@ def _by_columns(work: Work, target: Target, rows: int, width: int) -> float:
 
 def _by_sum(work: Work, target: Target, rows: int, width: int) -> float:
     """Return the cycles of a product with terms of the sum in the lanes."""
-    lanes, total = target.lanes(work.dtype), 0.0
+    lanes, starts, total = target.lanes(work.dtype), _starts(target), 0.0
     steps, near = -(-work.depth // lanes), work.depth * work.item
     far = near * work.rows > _NEXT and work.columns > width
-    line = lanes * work.item * (_FAR_LINE if far else _LINE)
+    line = starts * lanes * work.item * (_FAR_LINE if far else _LINE)
     if near * (width + work.rows) <= _NEAR:
         line = 0.0
     all_far = far or near * (width + 2 * rows) > _NEAR
@@ -166,14 +166,20 @@ def _by_sum(work: Work, target: Target, rows: int, width: int) -> float:
         ending = _LANE_SUM * (columns + (lanes // max(1, columns)).bit_length() - 1)
         for height, tiles in pieces(work.rows, rows):
             sums = height * columns
-            step = max(sums, height + columns, _floor(sums), line * (height + all_far * columns))
+            step = max(sums, height + columns, _floor(sums, starts), line * (height + all_far * columns))
+            step += _READ * (height + columns)
             total += panels * tiles * (_TILE + height * ending + steps * step)
     return total
 
 
-def _floor(sums: int) -> float:
-    """Return the cycles that a step takes at least: short of sums, each is split into chains."""
-    return _LATENCY / chains(sums) if sums else 0.0
+def _starts(target: Target) -> int:
+    """Return how many multiply-adds of the target's vectors start in a cycle: the unit of all costs."""
+    return 1 if target.vector_bits >= 512 else 2
+
+
+def _floor(sums: int, starts: int) -> float:
+    """Return what a step takes at least: short of sums, each is split into chains."""
+    return _LATENCY * starts / chains(sums) if sums else 0.0
 
 
 def chains(sums: int) -> int:
