@@ -20,11 +20,10 @@ from chainrule.cli.signals import stopping
 from chainrule.data import Splits
 from chainrule.errors import ArgumentError, NonFiniteError
 from chainrule.inspect import Monitor
-from chainrule.train.assembly import read_data
+from chainrule.train.assembly import prepare_data, read_data
 from chainrule.train.budget import epochs_within
 from chainrule.train.experiment import Experiment, Outcome, begin, go_on
 from chainrule.train.models import is_from_file
-from chainrule.train.preparation import prepare
 from chainrule.train.recipes import recipe
 from chainrule.train.run import Run, Stopped
 from chainrule.train.settings import Settings
@@ -121,7 +120,7 @@ def _prepared(params: Mapping[str, Any], console: Console) -> Experiment:
 def _fitting(settings: Settings, splits: Splits, params: Mapping[str, Any], console: Console) -> Settings:
     """Return the settings with as many epochs as fit into the time that is given, at least one."""
     seconds = choices.duration("--time-budget", params["time_budget"])
-    ready = prepare(settings.features, splits)
+    ready = prepare_data(settings, splits)
     epochs = epochs_within(seconds, settings, splits, ready)
     if params["epochs"] is not None:
         epochs = min(epochs, params["epochs"])

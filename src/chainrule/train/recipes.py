@@ -14,7 +14,7 @@ from chainrule.train.convnets import RESNETS
 Choices = dict[str, Any]
 
 RATES = {"sgd": 0.05, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3, "adagrad": 2e-2}
-FEATURES = ("hog", "color")  # what describes images where nobody says what should
+DESCRIBED = ("hog", "color")  # what describes images where nobody says what should
 
 # Fair for any data, by kind: the network, and whether it sees features.
 FAIR: dict[str, Choices] = {
@@ -58,7 +58,7 @@ BY_NAME: dict[str, dict[str, Choices]] = {
             "weight_decay": 5e-2,
             "rate": 1e-3,
         },
-        "mlp on features": {"epochs": 15, "batch_size": 128, "features": ("hog:4", "hog:8", "color:8:4")},
+        "mlp on features": {"epochs": 8, "batch_size": 128, "augment": ("flip",)},
         "cnn": {"epochs": 15, "batch_size": 64, "rate": 1e-2},
         "resnet": {"epochs": 40, "batch_size": 128, "rate": 0.2, "augment": ("flip", "crop:4")},
     },
