@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+from llvmlite import ir
+
 from chainrule.compiler.cpu.maths.register import Register
 
 
@@ -38,7 +40,13 @@ def power_of_two(like: Register, n: Register) -> Register:
 
 
 def times_power(x: Register, n: Register) -> Register:
-    """Return x * 2**n for x near 1, in two steps, so that only the last one over- or underflows."""
+    """Return x * 2**n for x near 1; where no instruction does it, in two steps.
+
+    Only the last of them over- or underflows, so the result is rounded once.
+    """
+    lanes = x.value.type.count if isinstance(x.value.type, ir.VectorType) else 1
+    if x.code.target.vector_bits == 512 and lanes * (digits(x) + 1) >= 96:
+        return x.times_two_to(n)
     half = n >> 1
     return x * power_of_two(x, half) * power_of_two(x, n - half)
 

@@ -96,6 +96,12 @@ class Register:
         """Call an intrinsic whose operands and result are of this register's type."""
         return self._with(self.code.call(intrinsic, [self.value, *map(self._other, others)]))
 
+    def times_two_to(self, power: Register) -> Register:
+        """Return self * 2**power, which is an instruction for vectors on the widest target."""
+        narrow = self._typed(ir.IntType(32))
+        whole = self.code.builder.trunc(power.value, narrow) if self.double else power.value
+        return self._with(self.code.call("llvm.ldexp", [self.value, whole]))
+
     # ---- bits ------------------------------------------------------------------------------------
     def __and__(self, other: Number) -> Register:
         return self._with(self.code.builder.and_(self.value, self._other(other)))
