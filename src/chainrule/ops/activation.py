@@ -42,13 +42,21 @@ def leaky_relu(x: Expr, *, negative_slope: float = 0.01) -> Expr:
     return scalar.select(x > 0.0, x, negative_slope * x)
 
 
-@elementwise(kinks=_ZERO, edges=(-90.0,))
+def _elu_slope(x: Expr, y: Expr, *, alpha: Expr) -> Expr:
+    return scalar.select(x > 0.0, 1.0, y + alpha)
+
+
+@elementwise(partial=_elu_slope, kinks=_ZERO, edges=(-90.0,))
 def elu(x: Expr, *, alpha: float = 1.0) -> Expr:
     """Pass positive numbers, bend the others towards -alpha. Source: Clevert et al. 2016, eq. 15."""
     return scalar.select(x > 0.0, x, alpha * scalar.expm1(scalar.minimum(x, 0.0)))
 
 
-@elementwise(kinks=_ZERO, edges=(-90.0,))
+def _selu_slope(x: Expr, y: Expr) -> Expr:
+    return scalar.select(x > 0.0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA)
+
+
+@elementwise(partial=_selu_slope, kinks=_ZERO, edges=(-90.0,))
 def selu(x: Expr) -> Expr:
     """ELU scaled so that mean 0 and variance 1 are kept. Source: Klambauer et al. 2017."""
     bent = _SELU_ALPHA * scalar.expm1(scalar.minimum(x, 0.0))
