@@ -72,7 +72,7 @@ def _cells(lines: list[str], page: Path) -> Iterator[dict[str, Any]]:
         prose += lines[done : block.line - 2]
         done = block.end
         if block.is_output and cell:
-            cell["outputs"].append(_stream(block))
+            cell["outputs"].append(_output(block))
             prose += ["", "$$", *block.code.splitlines(), "$$"] * (block.info[0] == "math")
         elif block.runs and "no-run" not in block.info:
             yield from _told(prose, page)
@@ -90,7 +90,15 @@ def _code(block: Block, count: int) -> dict[str, Any]:
     return {"cell_type": "code", "execution_count": count, "metadata": tags, "outputs": [], "source": source}
 
 
-def _stream(block: Block) -> dict[str, Any]:
+def _output(block: Block) -> dict[str, Any]:
+    if "raises" in block.below:
+        kind, _, message = block.code.partition(": ")
+        return {
+            "output_type": "error",
+            "ename": kind,
+            "evalue": message,
+            "traceback": block.code.splitlines(),
+        }
     return {"output_type": "stream", "name": "stdout", "text": block.code.splitlines(keepends=True)}
 
 
@@ -142,9 +150,7 @@ def main() -> None:
     parser.add_argument(
         "page", nargs="*", help="the number of a page of the lecture, or the path of any page"
     )
-    parser.add_argument(
-        "--fresh", action="store_true", help="rewrite also what agrees within its tolerance"
-    )
+    parser.add_argument("--fresh", action="store_true", help="rewrite also what agrees within its tolerance")
     arguments = parser.parse_args()
     os.environ.update(MPLBACKEND="Agg", SOURCE_DATE_EPOCH="0")
     with contextlib.suppress(ImportError):

@@ -239,6 +239,19 @@ def test_a_notebook_holds_code_outputs_formulas_and_pictures(tmp_path: Path) -> 
     assert cells[3]["attachments"] == {"p.svg": {"image/svg+xml": "PHN2Zy8+"}}
 
 
+def test_an_exception_in_a_notebook_is_one(tmp_path: Path) -> None:
+    page = page_of("python raises", "{}['a']", "text", "KeyError: 'a'")
+    (cell,) = notebook(page, tmp_path / "page.md")["cells"]
+    assert cell["metadata"] == {"tags": ["raises-exception"]}
+    assert [(each["ename"], each["evalue"]) for each in cell["outputs"]] == [("KeyError", "'a'")]
+
+
+def test_outputs_that_agree_are_rewritten_only_afresh() -> None:
+    page = page_of("python", "print(2.001)", "text approx", "2.0", "python", "print(3)", "text", "...")
+    assert rewritten(page, "page.md") == page
+    assert rewritten(page, "page.md", fresh=True) == page.replace("2.0\n", "2.001\n")
+
+
 def test_broken_links_are_found(tmp_path: Path) -> None:
     (tmp_path / "here.md").touch()
     text = (
