@@ -108,6 +108,20 @@ def test_packed_operands(form: str, size: tuple[int, int, int], name: str) -> No
         assert out.tobytes() == again.tobytes()
 
 
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("form", FORMS)
+def test_sums_computed_slice_by_slice(form: str, name: str) -> None:
+    size = (23, 70, 4600)
+    left, right = operands(form, size, "float32")
+    out, again = (guarded(np.full(size[:2], np.nan, np.float32)) for _ in range(2))
+    kernel = product(left, right, out)
+    assert kernel._work.deep
+    call(kernel, [left, right, out], TARGETS[name])
+    check(left, right, out)
+    call(kernel, [left, right, again], TARGETS[name], cuts=[7, 100, 101])
+    assert out.tobytes() == again.tobytes()
+
+
 def test_a_left_that_is_packed_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "_BLOCK", 1)
     left, right = operands("TN", (101, 515, 192), "float32")

@@ -1,20 +1,20 @@
 """The walk over a product's tiles: which of them a part is, what is packed before, and the calls.
 
 Tiles follow each other down a panel of columns, so that a packed panel is used by all of them, and
-panels follow each other within a block of rows whose left is packed. Every tile is computed alone.
+panels follow each other within a block of rows. Every tile is computed alone, whoever computes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 from llvmlite import ir
 
-from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
+from chainrule.compiler.cpu.code import Code, constant, type_of
 from chainrule.compiler.cpu.product import tile as tiles
-from chainrule.compiler.cpu.product.operands import Operands
+from chainrule.compiler.cpu.product.operands import Operands, sizes
 from chainrule.compiler.cpu.product.plan import Work, plan
-from chainrule.compiler.cpu.product.tile import Destination, Tile
+from chainrule.compiler.cpu.product.tile import Destination, Slice, Tile
 from chainrule.compiler.cpu.target import Target
 
 _WRITTEN_OUT = 160  # multiply-adds of a product that is written without loops over tiles
@@ -28,6 +28,7 @@ class Driver:
         self.plan = plan(work, target)
         self.low, self.high = function.args[-2:]
         self.operands = Operands(self.code, work, self.plan, function.args)
+        self.sliced = self.plan.slice < work.depth
         self.across = -(-work.columns // self.plan.width)  # panels
         self.down = -(-work.rows // self.plan.rows)  # tiles of a panel
 
@@ -51,72 +52,124 @@ class Driver:
         for batch in range(self.work.batch):
             for column in range(0, self.work.columns, width):
                 columns = min(width, self.work.columns - column)
-                right = self.operands.right_panel(constant(batch), constant(column), columns, None)
+                right = self.operands.panel_at(batch, 0, column, columns, self.work.depth)
                 for row in range(0, self.work.rows, rows):
                     tile = self.operands.tile(min(rows, self.work.rows - row), columns)
                     to = self._to(constant(batch), constant(row), constant(column))
-                    left = self.operands.left_rows(batch, row)
-                    tiles.emit(self.code, tile, left, right, to)
+                    tiles.emit(self.code, tile, self.operands.rows_at(batch, row, 0), right, to)
 
+    # ---- the walk: batches, blocks of rows, panels, slices of the sums, tiles --------------------
     def _walk(self, total: int) -> None:
-        """Write a loop over the tiles of the parts."""
-        code, builder = self.code, self.code.builder
-        block = max(1, self.work.block // self.plan.rows) if self.plan.pack_left else self.down
-        low, high = (
-            builder.udiv(builder.mul(each, constant(total)), constant(self.parts))
-            for each in (self.low, self.high)
+        builder, each = self.code.builder, self.across * self.down
+        self.low, self.high = (
+            builder.udiv(builder.mul(bound, constant(total)), constant(self.parts))
+            for bound in (self.low, self.high)
         )
-        with code.loop(low, high, name="tile") as part:
-            batch, rest = self._split(part, self.across * self.down)
-            block_index, index = self._split(rest, block * self.across)
-            first = builder.mul(block_index, constant(block))
-            height = code.call("llvm.smin", [constant(block), builder.sub(constant(self.down), first)])
-            panel, below = builder.udiv(index, height), builder.urem(index, height)
-            key = builder.add(builder.mul(batch, constant(-(-self.down // block))), block_index)
-            left = self.operands.left_stripe(batch, first, height, below, key)
-            self._tiles(left, batch, builder.add(first, below), panel)
+        first = builder.udiv(self.low, constant(each))
+        last = builder.udiv(builder.add(self.high, constant(each - 1)), constant(each))
+        block = max(1, self.work.block // self.plan.rows)
+        with self.code.loop(first, last, name="batch") as batch:
+            start = builder.mul(batch, constant(each))
+            if block >= self.down:
+                self._block(batch, constant(0), constant(self.down), start)
+                return
+            with self.code.loop(0, self.down, block, "block") as row:
+                here = builder.add(start, builder.mul(row, constant(self.across)))
+                height = self._least(constant(block), builder.sub(constant(self.down), row))
+                self._block(batch, row, height, here)
 
-    def _tiles(self, left: ir.Value, batch: ir.Value, tile: ir.Value, panel: ir.Value) -> None:
-        """Write the calls for a tile of whatever size it has at its place."""
+    def _block(self, batch: ir.Value, first: ir.Value, height: ir.Value, start: ir.Value) -> None:
+        """Write the panels of the rows of `height` tiles from tile `first` on; `start` counts tiles."""
         builder = self.code.builder
-        row = builder.mul(tile, constant(self.plan.rows))
-        column = builder.mul(panel, constant(self.plan.width))
-        key = builder.add(builder.mul(batch, constant(self.across)), panel)
-        for columns, here in self._sizes(panel, self.work.columns, self.plan.width):
-            with self.code.only_if(here):
-                right = self.operands.right_panel(batch, column, columns, key)
-                for rows, there in self._sizes(tile, self.work.rows, self.plan.rows):
-                    with self.code.only_if(there):
-                        to = self._to(batch, row, column)
-                        self._call(self.operands.tile(rows, columns), left, right, to)
+        end = builder.add(start, builder.mul(height, constant(self.across)))
+        ours = builder.and_(
+            builder.icmp_signed("<", start, self.high), builder.icmp_signed(">", end, self.low)
+        )
+        with self.code.only_if(ours):
+            if self.plan.pack_left:
+                self.operands.pack_block(batch, first, height)
+            with self.code.loop(0, self.across, name="panel") as panel:
+                here = builder.add(start, builder.mul(panel, height))
+                low = self._most(builder.sub(self.low, here), constant(0))
+                high = self._least(builder.sub(self.high, here), height)
+                with self.code.only_if(builder.icmp_signed("<", low, high)):
+                    for columns, there in sizes(self.code, panel, self.work.columns, self.plan.width):
+                        with self.code.only_if(there):
+                            self._panel(batch, first, panel, columns, (low, high))
+
+    def _panel(
+        self, batch: ir.Value, first: ir.Value, panel: ir.Value, columns: int, below: tuple[Any, Any]
+    ) -> None:
+        """Write the tiles of a panel, from the first one to the last one of ours."""
+        column = self.code.builder.mul(panel, constant(self.plan.width))
+        if not self.sliced:
+            right = self.operands.panel_at(batch, 0, column, columns, self.work.depth)
+            self._tiles((batch, first, column), columns, below, right)
+            return
+        self._clear(*below)
+        with self.code.loop(0, self.work.depth, self.plan.slice, "slice") as step:
+            left = self.code.builder.sub(constant(self.work.depth), step)
+            steps = self._least(constant(self.plan.slice), left)
+            right = self.operands.panel_at(batch, step, column, columns, steps)
+            last = self.code.builder.icmp_signed("==", steps, left)
+            self._tiles((batch, first, column), columns, below, right, (step, steps, last))
+
+    def _tiles(
+        self,
+        corner: tuple[Any, Any, Any],
+        columns: int,
+        bounds: tuple[Any, Any],
+        right: ir.Value,
+        part: tuple[Any, Any, Any] | None = None,
+    ) -> None:
+        """Write the calls for tiles, each of the size that it has at its place."""
+        batch, first, column = corner
+        step, *rest = part or (constant(0),)
+        with self.code.loop(*bounds, name="tile") as below:
+            tile = self.code.builder.add(first, below)
+            row = self.code.builder.mul(tile, constant(self.plan.rows))
+            if self.plan.pack_left:
+                left = self.operands.stripe_at(below)
+            else:
+                left = self.operands.rows_at(batch, row, step)
+            kept = [self.operands.kept_at(below)] if part else []
+            for rows, there in sizes(self.code, tile, self.work.rows, self.plan.rows):
+                with self.code.only_if(there):
+                    shape = self.operands.tile(rows, columns)
+                    self._call(shape, [left, right, *kept, *rest], self._to(batch, row, column))
+
+    def _clear(self, low: ir.Value, high: ir.Value) -> None:
+        """Write zeros where the sums of a panel's tiles are kept."""
+        size, dtype = self.plan.rows * self.plan.width, self.work.dtype
+        bounds = (self.code.builder.mul(each, constant(size)) for each in (low, high))
+        start = self.operands.kept_at(constant(0))
+        with self.code.loop(*bounds, self.plan.lanes, "zero") as place:
+            kind = ir.VectorType(type_of(dtype), self.plan.lanes)
+            self.code.store(ir.Constant(kind, None), start, place, dtype)
+
+    # ---- small things ----------------------------------------------------------------------------
+    def _call(self, tile: Tile, given: list[ir.Value], to: Destination) -> None:
+        """Call the function of a tile, which is written at its first use."""
+        name = f"{self.code.function.name}.tile{tile.rows}x{tile.columns}"
+        function = self.code.module.globals.get(name)
+        args = [*given, *to.pointers, to.batch, to.row, to.column]
+        if function is None:
+            kinds = [each.type for each in args]
+            function = ir.Function(self.code.module, ir.FunctionType(ir.VoidType(), kinds), name)
+            function.linkage = "internal"
+            inner = Code(function, self.code.target)
+            left, right, *rest = function.args
+            part = Slice(*rest[:3]) if self.sliced else None
+            *pointers, batch, row, column = rest[3:] if self.sliced else rest
+            tiles.emit(inner, tile, left, right, Destination(to.finish, pointers, batch, row, column), part)
+            inner.finish()
+        self.code.builder.call(function, args)
 
     def _to(self, batch: ir.Value, row: ir.Value, column: ir.Value) -> Destination:
         return Destination(self.work.finish, self.operands.pointers, batch, row, column)
 
-    def _split(self, index: ir.Value, size: int) -> tuple[ir.Value, ir.Value]:
-        """Return a quotient and the remainder."""
-        quotient = self.code.builder.udiv(index, constant(size))
-        rest = self.code.builder.sub(index, self.code.builder.mul(quotient, constant(size)))
-        return self.code.index(quotient), self.code.index(rest)
+    def _least(self, a: Any, b: Any) -> ir.Value:
+        return self.code.call("llvm.smin", [a, b])
 
-    def _sizes(self, index: ir.Value, total: int, size: int) -> Iterator[tuple[int, ir.Value]]:
-        """Yield the sizes of pieces of a total, and whether the piece `index` has that size."""
-        whole, rest = divmod(total, size)
-        if whole:
-            yield size, self.code.builder.icmp_signed("<", index, constant(whole))
-        if rest:
-            yield rest, self.code.builder.icmp_signed("==", index, constant(whole))
-
-    def _call(self, tile: Tile, left: ir.Value, right: ir.Value, to: Destination) -> None:
-        """Call the function of a tile, which is written at its first use."""
-        name = f"{self.code.function.name}.tile{tile.rows}x{tile.columns}"
-        function = self.code.module.globals.get(name)
-        if function is None:
-            arguments = [POINTER] * (2 + len(to.pointers)) + [INDEX] * 3
-            function = ir.Function(self.code.module, ir.FunctionType(ir.VoidType(), arguments), name)
-            function.linkage = "internal"
-            inner = Code(function, self.code.target)
-            a, b, *pointers, batch, row, column = function.args
-            tiles.emit(inner, tile, a, b, Destination(to.finish, pointers, batch, row, column))
-            inner.finish()
-        self.code.builder.call(function, [left, right, *to.pointers, to.batch, to.row, to.column])
+    def _most(self, a: Any, b: Any) -> ir.Value:
+        return self.code.call("llvm.smax", [a, b])

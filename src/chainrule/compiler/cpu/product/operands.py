@@ -1,12 +1,13 @@
 """The two operands of a product as the tiles read them: in place, or packed into the scratch.
 
-What was packed last is remembered, so that the tiles that follow each other use it again.
+The scratch holds a panel of the right, and behind it either the packed rows of a block of the left
+or, where sums are computed slice by slice, the sums of a panel so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from typing import Any
 
 from llvmlite import ir
 
@@ -25,10 +26,10 @@ class Operands:
         self.left, self.right, *self.pointers, scratch, _, _ = args
         if work.exchanged:
             self.left, self.right = self.right, self.left
-        room = work.depth * panel_width(plan.width, plan.lanes) if plan.pack_right else 0
+        width = panel_width(min(plan.width, work.columns), plan.lanes)
+        room = plan.slice * width if plan.pack_right else 0
         self.stripe = panel_width(plan.rows, plan.lanes)
-        self.panel, self.stripes = scratch, code.at(scratch, -(-room // 16) * 16, work.dtype)
-        self.in_panel, self.in_stripes = (code.variable(constant(-1)) for _ in range(2))
+        self.panel, self.behind = scratch, code.at(scratch, -(-room // 16) * 16, work.dtype)
 
     def tile(self, rows: int, columns: int) -> Tile:
         """Return a tile with the strides of its operands."""
@@ -46,61 +47,50 @@ class Operands:
             by_sum=self.plan.by_sum,
         )
 
-    def right_panel(self, batch: ir.Value, column: ir.Value, columns: int, key: ir.Value | None) -> ir.Value:
-        """Return the address of a panel; `key` tells it from the others (None: pack it always)."""
-        here = self._at(self.right, self.work.right, batch, 0, column)
+    def panel_at(self, batch: Any, step: Any, column: Any, columns: int, steps: Any) -> ir.Value:
+        """Return the address of some steps of a panel of the right, packed where that is the plan."""
+        here = self._at(self.right, self.work.right, batch, step, column)
         if not self.plan.pack_right:
             return here
-        with self._unless(self.in_panel, key):
-            width = panel_width(columns, self.plan.lanes)
-            pack(self.code, self._lines(self.work.right.transposed), here, columns, Panel(self.panel, width))
+        panel = Panel(self.panel, panel_width(columns, self.plan.lanes))
+        pack(self.code, self._lines(self.work.right.transposed, steps), here, columns, panel)
         return self.panel
 
-    def left_rows(self, batch: ir.Value | int, row: ir.Value | int) -> ir.Value:
-        """Return the address of a row of the left, in place."""
-        return self._at(self.left, self.work.left, batch, row, 0)
+    def rows_at(self, batch: Any, row: Any, step: Any) -> ir.Value:
+        """Return the address of a row of the left from a step on, in place."""
+        return self._at(self.left, self.work.left, batch, row, step)
 
-    def left_stripe(
-        self, batch: ir.Value, first: ir.Value, height: ir.Value, below: ir.Value, key: ir.Value
-    ) -> ir.Value:
-        """Return the address of tile `first + below`'s rows, in a packed block of `height` tiles."""
+    def stripe_at(self, below: ir.Value) -> ir.Value:
+        """Return the address of a tile's rows in the packed block."""
+        offset = self.code.builder.mul(below, constant(self.stripe * self.work.depth))
+        return self.code.at(self.behind, offset, self.work.dtype)
+
+    def kept_at(self, below: ir.Value) -> ir.Value:
+        """Return the address of a tile's sums so far."""
+        offset = self.code.builder.mul(below, constant(self.plan.rows * self.plan.width))
+        return self.code.at(self.behind, offset, self.work.dtype)
+
+    def pack_block(self, batch: ir.Value, first: ir.Value, height: ir.Value) -> None:
+        """Write the packing of the left's rows of `height` tiles."""
         rows, builder = self.plan.rows, self.code.builder
-        if not self.plan.pack_left:
-            tile = builder.add(first, below)
-            return self.left_rows(batch, builder.mul(tile, constant(rows)))
-        whole, rest = divmod(self.work.rows, rows)
-        with self._unless(self.in_stripes, key), self.code.loop(0, height, name="stripe") as stripe:
+        lines = self._lines(self.work.left, self.work.depth)
+        with self.code.loop(0, height, name="stripe") as stripe:
             tile = builder.add(first, stripe)
-            here = self.left_rows(batch, builder.mul(tile, constant(rows)))
-            for count, full in ((rows, True), (rest, False)):
-                if count and (whole or not full):
-                    sign = "<" if full else "=="
-                    with self.code.only_if(builder.icmp_signed(sign, tile, constant(whole))):
-                        pack(
-                            self.code,
-                            self._lines(self.work.left),
-                            here,
-                            count,
-                            Panel(self._stripe(stripe), self.stripe),
-                        )
-        return self._stripe(below)
+            here = self.rows_at(batch, builder.mul(tile, constant(rows)), 0)
+            for count, there in sizes(self.code, tile, self.work.rows, rows):
+                with self.code.only_if(there):
+                    pack(self.code, lines, here, count, Panel(self.stripe_at(stripe), self.stripe))
 
-    def _stripe(self, index: ir.Value) -> ir.Value:
-        offset = self.code.builder.mul(index, constant(self.stripe * self.work.depth))
-        return self.code.at(self.stripes, offset, self.work.dtype)
+    def _at(self, pointer: ir.Value, matrix: Matrix, batch: Any, row: Any, column: Any) -> ir.Value:
+        return self.code.at(pointer, matrix.offset(self.code, batch, row, column), self.work.dtype)
 
-    def _at(self, pointer: ir.Value, matrix: Matrix, *place: ir.Value | int) -> ir.Value:
-        return self.code.at(pointer, matrix.offset(self.code, *place), self.work.dtype)
+    def _lines(self, matrix: Matrix, steps: Any) -> Lines:
+        return Lines(matrix.row, matrix.column, steps, self.work.dtype, self.plan.lanes)
 
-    def _lines(self, matrix: Matrix) -> Lines:
-        return Lines(matrix.row, matrix.column, self.work.depth, self.work.dtype, self.plan.lanes)
 
-    @contextmanager
-    def _unless(self, last: ir.Value, key: ir.Value | None) -> Iterator[None]:
-        """Run what is written inside where the key is not the last one."""
-        if key is None:
-            yield
-            return
-        with self.code.only_if(self.code.builder.icmp_signed("!=", self.code.get(last), key)):
-            self.code.set(last, key)
-            yield
+def sizes(code: Code, index: ir.Value, total: int, size: int) -> list[tuple[int, Any]]:
+    """Return the sizes of the pieces of a total, and whether piece `index` has that size."""
+    whole, rest = divmod(total, size)
+    full = [(size, code.builder.icmp_signed("<", index, constant(whole)))] if whole else []
+    last = [(rest, code.builder.icmp_signed("==", index, constant(whole)))] if rest else []
+    return full + last

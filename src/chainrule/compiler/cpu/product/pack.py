@@ -8,6 +8,7 @@ computed with, and never stored.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -33,7 +34,7 @@ class Lines:
 
     line: int
     step: int
-    depth: int
+    depth: int | ir.Value
     dtype: str
     lanes: int
 
@@ -59,14 +60,19 @@ def pack(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -
 def _block(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
     """Copy a few lines: squares are transposed in registers, steps left over one by one."""
     size = 1 << (count - 1).bit_length()
-    whole = lines.depth // size * size if lines.step == 1 and size > 1 else 0
-    if whole:
+    squares = lines.step == 1 and size > 1
+    whole: int | ir.Value = _multiple(code, lines.depth, size) if squares else 0
+    if squares:
         function = _transposer(code, lines, count, panel.width)
         with code.loop(0, whole, size, "step") as step:
             there = code.at(panel.start, code.builder.mul(step, constant(panel.width)), lines.dtype)
             code.builder.call(function, [code.at(source, step, lines.dtype), there])
-    if whole < lines.depth:
-        _gather(code, lines, source, count, panel, start=whole)
+    _gather(code, lines, source, count, panel, start=whole)
+
+
+def _multiple(code: Code, depth: int | ir.Value, size: int) -> Any:
+    """Return the largest multiple of a power of two that is not above the depth."""
+    return depth // size * size if isinstance(depth, int) else code.builder.and_(depth, constant(-size))
 
 
 def _copy(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
@@ -80,7 +86,9 @@ def _copy(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) 
             code.store(value, panel.start, code.builder.add(there, constant(first)), lines.dtype)
 
 
-def _gather(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel, *, start: int) -> None:
+def _gather(
+    code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel, *, start: int | ir.Value
+) -> None:
     """Copy number by number, from step `start` on."""
     size = 1 << (count - 1).bit_length()
     with code.loop(start, lines.depth, name="step") as step, code.loop(0, size, name="line") as line:

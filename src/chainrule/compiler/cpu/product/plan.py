@@ -29,7 +29,8 @@ _TRANSPOSE = 0.3  # cycles to pack a number that is not beside its neighbour
 _STORE = 2.0  # cycles for each sum beyond sixteen that is stored at once
 _LANE_SUM = 1.2  # cycles to add two vectors' halves, when the lanes of sums are added up
 _BLOCK = 1 << 21  # bytes of the left that are packed at a time
-_DEEP = 1 << 13  # steps beyond which a panel is no more packed only to be near
+_ROWS_AT_LEAST = 1024  # rows that a packed panel is used with
+_DEEP, _SLICE = 1 << 12, 1 << 9  # steps beyond which sums are computed slice by slice; of a slice
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,26 @@ class Work:
     @property
     def packs_right(self) -> bool:
         """Whether the right is packed: its columns lie apart, or are read over and over."""
-        return self.right.column != 1 or (self.rows >= 384 and 64 <= self.depth <= _DEEP)
+        return self.right.column != 1 or (self.rows >= 256 and self.depth >= 64)
 
     @property
     def block(self) -> int:
-        """Rows of the left that are packed at a time."""
-        return max(4 * _ROWS, _BLOCK // max(1, self.depth * self.item) // _ROWS * _ROWS)
+        """Rows that all panels are used with before the next rows come."""
+        fit = (_BLOCK if self.packs_left else _NEXT * 2) // max(1, self.depth * self.item)
+        return max(4 * _THIN if self.packs_left else _ROWS_AT_LEAST, fit)
+
+    @property
+    def deep(self) -> bool:
+        """Whether the sums are so long that they are better computed slice by slice."""
+        return self.depth > _DEEP and self.rows > 1
 
 
 def scratch_bytes(work: Work) -> int:
     """Return room for the packed operands, whatever the target."""
-    left = (2 * min(work.block, work.rows) + 64) * work.depth * work.item  # stripes are padded
-    return (left if work.packs_left else 0) + work.depth * _WIDEST + 64
+    rows = min(work.block, work.rows) + 2 * _THIN
+    left = 2 * rows * work.depth * work.item if work.packs_left else 0  # its stripes are padded
+    kept = rows * _WIDEST if work.deep else 0
+    return left + kept + (_SLICE if work.deep else work.depth) * _WIDEST + 64
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ class Plan:
     width: int
     pack_left: bool
     pack_right: bool
+    slice: int  # steps of the sums that are computed at a time
     cycles: float
 
 
@@ -111,17 +121,20 @@ def plan(work: Work, target: Target) -> Plan:
 
 def _ways(work: Work, target: Target) -> Iterator[Plan]:
     lanes = target.lanes(work.dtype)
+    steps = _SLICE if work.deep else work.depth
     copies = work.depth * work.columns * (_TRANSPOSE if work.right.column != 1 else 0.0)
     for count in range(1, min(_ACROSS, -(-work.columns // lanes) or 1) + 1):
         most = (target.registers - 1 - count) // count
         for rows in range(1, min(_THIN if count == 1 else _ROWS, most, work.rows or 1) + 1):
             cycles = copies + _by_columns(work, target, rows, count * lanes)
-            yield Plan(False, lanes, rows, count * lanes, work.packs_left, work.packs_right, cycles)
+            yield Plan(False, lanes, rows, count * lanes, work.packs_left, work.packs_right, steps, cycles)
     if work.left.column == 1 and work.right.row == 1 and work.depth > 1:
         for rows in range(1, min(_ROWS, work.rows or 1) + 1):
             most = (target.registers - 1 - rows) // rows
             for width in range(1, min(lanes, most, work.columns or 1) + 1):
-                yield Plan(True, lanes, rows, width, False, False, _by_sum(work, target, rows, width))
+                yield Plan(
+                    True, lanes, rows, width, False, False, work.depth, _by_sum(work, target, rows, width)
+                )
 
 
 def pieces(total: int, size: int) -> Iterator[tuple[int, int]]:

@@ -37,11 +37,6 @@ class Tile:
     padded: bool  # whether the right may be read up to whole vectors
     by_sum: bool
 
-    @property
-    def name(self) -> str:
-        """What tells a tile from the others of a product."""
-        return f"tile{self.rows}x{self.columns}"
-
 
 @dataclass(frozen=True)
 class Destination:
@@ -54,12 +49,51 @@ class Destination:
     column: ir.Value
 
 
-def emit(code: Code, tile: Tile, left: ir.Value, right: ir.Value, to: Destination) -> None:
+@dataclass(frozen=True)
+class Slice:
+    """Some steps of very long sums: where sums are kept between slices, how many steps, whether the last."""
+
+    kept: ir.Value
+    steps: ir.Value
+    last: ir.Value
+
+
+# First column, lanes, columns in it, and the finished sums.
+Finished = tuple[int, int, int, Any]
+
+
+def emit(
+    code: Code, tile: Tile, left: ir.Value, right: ir.Value, to: Destination, part: Slice | None = None
+) -> None:
     """Write a tile's sums and their finish; left and right point to its first numbers."""
-    found = _by_sum(code, tile, left, right) if tile.by_sum else _by_columns(code, tile, left, right)
-    for row, vectors_of_row in enumerate(found):
+    if part is None:
+        rows = _by_sum(code, tile, left, right) if tile.by_sum else _by_columns(code, tile, left, right)
+        _finish(code, rows, to)
+        return
+    places = [
+        (row * kept_width(tile) + first, lanes)
+        for row in range(tile.rows)
+        for first, lanes, _ in vectors(tile.columns, tile.lanes)
+    ]
+    before = [code.load(part.kept, offset, tile.dtype, lanes) for offset, lanes in places]
+    rows = _by_columns(code, tile, left, right, before, part.steps)
+    with code.only_if(part.last):
+        _finish(code, rows, to)
+    with code.only_if(code.builder.not_(part.last)):
+        values = (value for row in rows for *_, value in row)
+        for (offset, _), value in zip(places, values, strict=True):
+            code.store(value, part.kept, offset, tile.dtype)
+
+
+def kept_width(tile: Tile) -> int:
+    """Return the numbers from row to row of a tile's kept sums."""
+    return -(-tile.columns // tile.lanes) * tile.lanes
+
+
+def _finish(code: Code, rows: Sequence[Sequence[Finished]], to: Destination) -> None:
+    for row, found in enumerate(rows):
         at = code.builder.add(to.row, constant(row))
-        for first, lanes, valid, value in vectors_of_row:
+        for first, lanes, valid, value in found:
             column = code.builder.add(to.column, constant(first))
             mask = first_lanes(valid, lanes)
             to.finish.emit(
@@ -67,15 +101,19 @@ def emit(code: Code, tile: Tile, left: ir.Value, right: ir.Value, to: Destinatio
             )
 
 
-# First column, lanes, columns in it, and the finished sums.
-Finished = tuple[int, int, int, ir.Value]
-
-
-def _by_columns(code: Code, tile: Tile, left: ir.Value, right: ir.Value) -> list[list[Finished]]:
-    """Write the sums with columns in the lanes."""
+def _by_columns(
+    code: Code,
+    tile: Tile,
+    left: ir.Value,
+    right: ir.Value,
+    before: Sequence[ir.Value] = (),
+    depth: ir.Value | None = None,
+) -> list[list[Finished]]:
+    """Write the sums with columns in the lanes, from zero or from what they were before."""
     runs = vectors(tile.columns, tile.lanes)
     widths = {lanes for _, lanes, _ in runs}
-    sums = _Sums(code, tile.dtype, [lanes for _ in range(tile.rows) for _, lanes, _ in runs])
+    zeros = [_zero(tile.dtype, lanes) for _ in range(tile.rows) for _, lanes, _ in runs]
+    sums = _Sums(code, before or zeros, 1 if before else chains(len(zeros)))
 
     def step(index: Any) -> None:
         numbers = code.at(left, _times(code, index, tile.left[1]), tile.dtype)
@@ -90,14 +128,15 @@ def _by_columns(code: Code, tile: Tile, left: ir.Value, right: ir.Value) -> list
             for column, value in enumerate(values):
                 sums.add(row * len(runs) + column, spread[runs[column][1]], value)
 
-    sums.loop(tile.depth, step)
+    sums.loop(tile.depth if depth is None else depth, step)
     found = iter(sums.values())
     return [[(*run, next(found)) for run in runs] for _ in range(tile.rows)]
 
 
 def _by_sum(code: Code, tile: Tile, left: ir.Value, right: ir.Value) -> list[list[Finished]]:
     """Write the sums with their terms in the lanes."""
-    sums = _Sums(code, tile.dtype, [tile.lanes] * (tile.rows * tile.columns))
+    zeros = [_zero(tile.dtype, tile.lanes)] * (tile.rows * tile.columns)
+    sums = _Sums(code, zeros, chains(len(zeros)))
     whole, rest = divmod(tile.depth, tile.lanes)
 
     def step(index: Any, valid: int = tile.lanes) -> None:
@@ -155,17 +194,25 @@ def _halved(code: Code, a: ir.Value, b: ir.Value, half: int) -> Any:
 class _Sums:
     """The running sums of a tile; short of sums, each is split into chains that are added at the end."""
 
-    def __init__(self, code: Code, dtype: str, lanes: Sequence[int]) -> None:
-        self.code, self.count, self.chain = code, len(lanes), 0
-        self.chains = [[_zero(dtype, each) for each in lanes] for _ in range(chains(len(lanes)))]
+    def __init__(self, code: Code, first: Sequence[Any], count: int) -> None:
+        self.code, self.count, self.chain = code, len(first), 0
+        zeros = [ir.Constant(value.type, None) for value in first]
+        self.chains: list[list[Any]] = [list(first), *(list(zeros) for _ in range(count - 1))]
 
-    def loop(self, depth: int, step: Callable[[Any], None]) -> None:
+    def loop(self, depth: int | ir.Value, step: Callable[[Any], None]) -> None:
         """Write all steps: written out if that is little, else as a loop over some at a time."""
+        if not isinstance(depth, int):
+            self._loop(depth, 1, step)
+            return
         if self.count * depth <= _UNROLLED:
             self._some(step, range(depth))
             return
         body = max(len(self.chains), min(4, _BODY // self.count))
         whole = depth // body * body
+        self._loop(whole, body, step)
+        self._some(step, range(whole, depth))
+
+    def _loop(self, whole: int | ir.Value, body: int, step: Callable[[Any], None]) -> None:
         places = [[self.code.variable(value) for value in chain] for chain in self.chains]
         with self.code.loop(0, whole, body, "step") as start:
             self.chains = [[self.code.get(place) for place in chain] for chain in places]
@@ -174,7 +221,6 @@ class _Sums:
                 for place, value in zip(chain, values, strict=True):
                     self.code.set(place, value)
         self.chains = [[self.code.get(place) for place in chain] for chain in places]
-        self._some(step, range(whole, depth))
 
     def _some(self, step: Callable[[Any], None], indices: Iterable[Any]) -> None:
         """Write some steps, each into the next chain."""
