@@ -118,7 +118,9 @@ _ELSEWHERE = {
     "ComputationalGraph": "chainrule.inspect.graph",
     "check_grads": "chainrule.core.numerical",
     "compile": "chainrule.compiler.jit",
+    "get_num_threads": "chainrule.core.threads",
     "numerical_gradient": "chainrule.core.numerical",
+    "set_num_threads": "chainrule.core.threads",
 }
 
 

@@ -20,17 +20,17 @@ SIZE = 24
 
 
 def ring(claim: int = 0, size: int = SIZE) -> list[Call]:
-    """x -> y = 2x + 1 -> z = y backwards -> x = 3z + 1."""
+    """x -> y = 2x + 1 -> z = y backwards -> x = z / 2 + 1."""
     return [
         Call(Scale(size, 2.0, claim=claim), (Place(0), Place(1)), (1,)),
         Call(Turn(size, claim), (Place(1), Place(2)), (1,)),
-        Call(Scale(size, 3.0, claim=claim), (Place(2), Place(0)), (1,)),
+        Call(Scale(size, 0.5, claim=claim), (Place(2), Place(0)), (1,)),
     ]
 
 
 def ring_in_numpy(x: np.ndarray, turns: int) -> np.ndarray:
     for _ in range(turns):
-        x = ((x * 2 + 1)[::-1] * 3 + 1).astype(np.float32)
+        x = ((x * 2 + 1)[::-1] * 0.5 + 1).astype(np.float32)
     return x
 
 

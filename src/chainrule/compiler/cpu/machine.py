@@ -8,6 +8,7 @@ not known here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -27,14 +28,15 @@ class Piece:
 
 def build(text: str, target: Target) -> Piece:
     """Return the module in `text`, optimised and compiled. Raises RuntimeError where it is not IR."""
-    machine = _machine(target)
-    module = llvm.parse_assembly(text, llvm.create_context())
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
-    return Piece(machine.emit_object(module), str(module))
+    with ExitStack() as held:
+        machine = held.enter_context(_machine(target))
+        module = _parsed(text, held)
+        module.verify()
+        options = llvm.create_pipeline_tuning_options(speed_level=2)
+        options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
+        passes = held.enter_context(llvm.create_pass_builder(machine, options))
+        passes.getModulePassManager().run(module, passes)
+        return Piece(machine.emit_object(module), str(module))
 
 
 class Library:
@@ -46,8 +48,8 @@ class Library:
     def __init__(self, pieces: str | Sequence[Piece], target: Target) -> None:
         self.pieces = [build(pieces, target)] if isinstance(pieces, str) else list(pieces)
         self._target = target
-        empty = llvm.parse_assembly("", llvm.create_context())
-        # An engine owns the machine it is given and frees it with itself.
+        # An engine frees its module and its machine with itself, after any context but the global one.
+        empty = llvm.parse_assembly("")
         self._engine: Any = llvm.create_mcjit_compiler(empty, _machine(target))
         for piece in self.pieces:
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(piece.code))
@@ -64,9 +66,18 @@ class Library:
 
     def assembly(self) -> str:
         """Return the machine code as text."""
-        machine = _machine(self._target)
-        modules = (llvm.parse_assembly(piece.ir, llvm.create_context()) for piece in self.pieces)
-        return "\n".join(machine.emit_assembly(module) for module in modules)
+        return "\n".join(_assembly(piece.ir, self._target) for piece in self.pieces)
+
+
+def _assembly(text: str, target: Target) -> str:
+    with ExitStack() as held:
+        return held.enter_context(_machine(target)).emit_assembly(_parsed(text, held))
+
+
+def _parsed(text: str, held: ExitStack) -> Any:
+    """Return a module; its context is freed after it, which the garbage collector would not promise."""
+    context = held.enter_context(llvm.create_context())
+    return held.enter_context(llvm.parse_assembly(text, context))
 
 
 def _machine(target: Target) -> Any:

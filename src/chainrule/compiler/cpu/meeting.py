@@ -43,10 +43,18 @@ class Meeting(Code):
         """Add to a word, in an order that all threads agree on; return what it was."""
         return self.builder.atomic_rmw("add", self.word(line), WORD(by), "seq_cst")
 
+    def put(self, line: int, value: ir.Value) -> None:
+        """Write a word, after all that was written before it."""
+        self.builder.atomic_rmw("xchg", self.word(line), value, "seq_cst")
+
     def told(self, line: int, item: int, kind: ir.Type = INDEX) -> ir.Value:
         """Read one of the eight-byte items of a line."""
         place = self.at(self.team, line * LINE + 8 * item, np.int8)
         return self.builder.load(place, typ=kind, align=8)
+
+    def tell(self, line: int, item: int, value: ir.Value) -> None:
+        """Write one of the eight-byte items of a line."""
+        self.builder.store(value, self.at(self.team, line * LINE + 8 * item, np.int8), align=8)
 
     def wait(self, busy: Callable[[], ir.Value], patience: ir.Value, tired: Callable[[], None]) -> None:
         """Spin while busy; from `patience` spins on do what is to be done when tired, too."""
@@ -65,10 +73,12 @@ class Meeting(Code):
 
     def pause(self) -> None:
         """Let the processor know that it spins."""
-        known = {"x86_64": "pause", "aarch64": "isb", "arm64": "isb"}
-        word = known.get(self.target.triple.partition("-")[0])
-        if word:
-            self.builder.asm(ir.FunctionType(ir.VoidType(), []), word, "~{memory}", [], True)
+        arm = ("llvm.aarch64.isb", [WORD(15)])  # longer than `yield`, which does nothing on most
+        known = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": arm, "arm64": arm}
+        name, args = known.get(self.target.triple.partition("-")[0], ("", []))
+        if name:
+            kind = ir.FunctionType(ir.VoidType(), [each.type for each in args])
+            self.builder.call(self._intrinsic(name, kind), args)
 
     def step_aside(self) -> None:
         """Give the processor to another thread."""
@@ -76,8 +86,14 @@ class Meeting(Code):
 
     def call_at(self, pointer: ir.Value, kind: ir.FunctionType, args: Sequence[ir.Value]) -> ir.Value:
         """Call the function of a kind that a pointer leads to."""
-        pointer.function_type = kind  # what llvmlite looks for in whatever is called
-        return self.builder.call(pointer, args)
+        return self.builder.call(_Callee(pointer, kind), args)
+
+
+class _Callee:
+    """A pointer as what llvmlite calls: it asks a function for its type and name, and no more."""
+
+    def __init__(self, pointer: ir.Value, kind: ir.FunctionType) -> None:
+        self.type, self.function_type, self.get_reference = pointer.type, kind, pointer.get_reference
 
 
 def barrier(module: ir.Module, target: Target) -> ir.Function:
@@ -93,8 +109,8 @@ def barrier(module: ir.Module, target: Target) -> ir.Function:
     last = builder.icmp_signed("==", code.change(ARRIVED, 1), others)
     with builder.if_else(last) as (then, otherwise):
         with then:
-            builder.store_atomic(WORD(0), code.word(ARRIVED), "monotonic", 4)
-            builder.store_atomic(builder.add(phase, WORD(1)), code.word(PHASE), "release", 4)
+            code.put(ARRIVED, WORD(0))
+            code.put(PHASE, builder.add(phase, WORD(1)))
         with otherwise:
             patience = builder.ashr(code.told(MEANS, PATIENCE), constant(3))
             code.wait(lambda: builder.icmp_signed("==", code.look(PHASE), phase), patience, code.step_aside)

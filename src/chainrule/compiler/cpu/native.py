@@ -14,13 +14,18 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler.cpu import kernel as kernels
-from chainrule.compiler.cpu import sequence
+from chainrule.compiler.cpu import sequence, team
 from chainrule.compiler.cpu.machine import Library, Piece, build
 from chainrule.compiler.cpu.schedule import Call, schedule
 from chainrule.compiler.cpu.target import Target
+from chainrule.core.threads import get_num_threads
 
 _LINE = 64
-_ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_WAKE = 5000.0  # nanoseconds that calling a team takes
+_SHORT = 10_000.0  # nanoseconds for which Python's other threads can wait
+_ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_ALONE = ctypes.CFUNCTYPE(None, *_ARGUMENTS)
+_ALONE_AND_SHORT = ctypes.PYFUNCTYPE(None, *_ARGUMENTS)  # does not let Python's other threads run
 
 
 class Room:
@@ -47,7 +52,11 @@ class Native:
         self.kernels = tuple(call.kernel for call in calls)
         self._scratch = -(-max([0, *(each.scratch for each in self.kernels)]) // 128) * 128
         self.library = Library(self._pieces(target), target)
-        self._alone: Any = _ALONE(self.library.address("alone"))
+        alone = self.library.address("alone")
+        self._alone: Any = _ALONE(alone)
+        self._alone_and_short: Any = _ALONE_AND_SHORT(alone)
+        shared = any(call.shared for call in calls)
+        self._together = self.library.address("together") if shared else 0
         self._rooms: list[Room] = []
 
     def _pieces(self, target: Target) -> list[Piece]:
@@ -72,20 +81,29 @@ class Native:
         return self.library.assembly()
 
     def room(self) -> Room:
-        """Return working space for a run."""
-        return Room(self._scratch)
+        """Return working space for a run with as many threads as are set now."""
+        return Room(self._scratch, get_num_threads() if self._together else 1)
 
     def run(self, table: Any, first: int = 0, last: int = 1, room: Room | None = None) -> None:
         """Run iterations first, first + 1, ... below last.
 
-        `table` holds the addresses of the bases: a ctypes array (quickest), or integers.
+        `table` holds the addresses of the bases: a ctypes array (quickest), or integers. The room is
+        for one run at a time; without one, there is one for each.
         """
         if not isinstance(table, ctypes.Array):
             table = addresses(table)
         mine = room or (self._rooms.pop() if self._rooms else self.room())
-        self._alone(table, mine.address, first, last)
+        if (last - first) * self.schedule.nanoseconds < _SHORT:
+            self._alone_and_short(table, mine.address, first, last)
+        elif (last - first) * self.schedule.gain < _WAKE or not self._shared(mine, table, first, last):
+            self._alone(table, mine.address, first, last)
         if room is None:
             self._rooms.append(mine)
+
+    def _shared(self, room: Room, table: Any, first: int, last: int) -> bool:
+        """Run by a team, where there is one to be had."""
+        threads = min(get_num_threads(), room.threads)
+        return threads > 1 and team.run(threads, self._together, table, room.address, first, last)
 
 
 def addresses(of: Sequence[int]) -> ctypes.Array[Any]:

@@ -1,0 +1,45 @@
+"""Machine code: modules compiled apart, loaded together, and freed whenever Python likes."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+
+import pytest
+
+from chainrule.compiler.cpu.machine import Library, build
+from chainrule.compiler.cpu.target import target
+
+HALF = "define i64 @half(i64 %x) {\n %y = sdiv i64 %x, 2\n ret i64 %y\n}"
+CALLER = """
+declare i64 @half(i64)
+define i64 @next(i64 %x) {
+ %y = call i64 @half(i64 %x)
+ %z = add i64 %y, 1
+ ret i64 %z
+}"""
+
+
+def call(library: Library, name: str, value: int) -> int:
+    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(library.address(name))(value)
+
+
+def test_pieces_call_each_other() -> None:
+    library = Library([build(CALLER, target()), build(HALF, target())], target())
+    assert call(library, "next", 10) == 6
+    assert "@half" in library.ir
+    assert "next:" in library.assembly()
+
+
+def test_libraries_in_cycles_are_freed_in_any_order() -> None:
+    for _ in range(20):
+        library = Library(HALF, target())
+        library.itself = library  # type: ignore[attr-defined]
+        assert call(library, "half", 4) == 2
+        del library
+        gc.collect()
+
+
+def test_what_is_not_ir_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="parsing error"):
+        build("define nonsense", target())

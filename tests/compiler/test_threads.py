@@ -1,0 +1,178 @@
+"""Threads that run a program together: the same bits, company, forks, and the end of the process."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from tests.compiler.small_kernels import Turn
+from tests.compiler.test_native import buffers, ring, ring_in_numpy
+
+import chainrule as cr
+from chainrule.compiler.cpu import team
+from chainrule.compiler.cpu.native import Native, addresses
+from chainrule.compiler.cpu.product.kernel import Product
+from chainrule.compiler.cpu.product.matrix import Matrix
+from chainrule.compiler.cpu.schedule import Call, Place
+from chainrule.compiler.cpu.target import target
+from chainrule.core import threads
+from chainrule.errors import ArgumentError
+
+SIZE, MUCH = 240, 10**6
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(threads, "_asked", None)
+    yield
+    team._present.dismiss()
+
+
+def expected(turns: int) -> np.ndarray:
+    return ring_in_numpy(np.arange(SIZE, dtype=np.float32), turns)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_barriers_keep_the_order_for_any_number_of_threads(number: int) -> None:
+    cr.set_num_threads(number)
+    arrays, table = buffers(SIZE)
+    native = Native(ring(MUCH, SIZE), target())
+    for turn in range(0, 60, 6):
+        native.run(table, turn, turn + 6)
+    assert team._present.team is None if number == 1 else team._present.team.threads == number
+    assert np.array_equal(arrays[0], expected(60))
+
+
+def test_products_have_the_same_bits_for_any_number_of_threads() -> None:
+    rng, n = np.random.default_rng(0), 130
+    plain = Matrix(n, n, n, 1)
+    product = Product(1, plain, plain, plain, "float32")
+    calls = [
+        Call(product, (Place(0), Place(1), Place(2)), (2,)),
+        Call(Turn(n * n, MUCH), (Place(2), Place(1)), (1,)),
+        Call(product, (Place(1), Place(2), Place(0)), (2,)),
+    ]
+    native, results = Native(calls, target()), []
+    given = [(rng.standard_normal((n, n)) / n**0.5).astype(np.float32) for _ in range(3)]
+    for number in (1, 2, 4):
+        cr.set_num_threads(number)
+        arrays = [each.copy() for each in given]
+        native.run([each.ctypes.data for each in arrays], 0, 3)
+        results.append(arrays[0].tobytes())
+    assert len(set(results)) == 1
+    assert results[0] != given[0].tobytes()
+
+
+def test_a_program_that_finds_the_team_at_work_runs_alone() -> None:
+    cr.set_num_threads(2)
+    native = Native(ring(MUCH, SIZE), target())
+    arrays, table = buffers(SIZE)
+    with team._present.lock:
+        native.run(table, 0, 4)
+    assert team._present.team is None
+    assert np.array_equal(arrays[0], expected(4))
+
+
+def test_python_threads_that_run_programs_do_not_disturb_each_other() -> None:
+    cr.set_num_threads(2)
+    native, wrong = Native(ring(MUCH, SIZE), target()), []
+
+    def work() -> None:
+        arrays, table = buffers(SIZE)
+        for turn in range(0, 40, 2):
+            native.run(table, turn, turn + 2)
+        wrong.extend([] if np.array_equal(arrays[0], expected(40)) else [arrays])
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    assert not wrong
+
+
+def test_followers_that_nobody_can_wake_look_for_work_themselves() -> None:
+    native = Native(ring(MUCH, SIZE), target())
+    cr.set_num_threads(3)
+    (arrays, table), room = buffers(SIZE), native.room()
+    dozing = team.Team(3, team.Native(futex=0))
+    for turn in range(3):
+        threading.Event().wait(0.002)
+        dozing.run(native._together, addresses(table), room.address, turn, turn + 1)
+    dozing.dismiss()
+    assert np.array_equal(arrays[0], expected(3))
+    assert room.done == 3
+
+
+def test_a_short_program_does_not_wake_a_team() -> None:
+    cr.set_num_threads(2)
+    _, table = buffers(SIZE)
+    Native(ring(0, SIZE), target()).run(table, 0, 50)
+    assert team._present.team is None
+
+
+SCRIPT = """
+import multiprocessing, os, sys
+import chainrule as cr
+from chainrule.compiler.cpu import team
+from tests.compiler.test_threads import SIZE, MUCH, Native, buffers, expected, np, ring, target
+
+def check():
+    cr.set_num_threads(2)
+    arrays, table = buffers(SIZE)
+    Native(ring(MUCH, SIZE), target()).run(table, 0, 9)
+    assert np.array_equal(arrays[0], expected(9))
+    assert team._present.team.threads == 2
+
+if __name__ == "__main__":
+    check()
+    if not os.fork():
+        check()
+        sys.exit(7)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
+    check()
+    child = multiprocessing.get_context("spawn").Process(target=check)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    check()
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.pythonapi, "PyOS_AfterFork_Child"), reason="no fork here")
+def test_children_make_teams_of_their_own_and_the_end_is_quiet(tmp_path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True, text=True, timeout=100, check=False, env={"PYTHONPATH": "."},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_number_of_threads_is_asked_for_or_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHAINRULE_NUM_THREADS", raising=False)
+    assert cr.get_num_threads() >= 1
+    monkeypatch.setattr(threads, "_asked", None)
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "5")
+    assert cr.get_num_threads() == 5
+    cr.set_num_threads(np.int64(3))
+    assert cr.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2", None])
+def test_a_wrong_number_of_threads_is_refused(wrong: object) -> None:
+    with pytest.raises(ArgumentError, match="at least 1"):
+        cr.set_num_threads(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["0", "two", "-3"])
+def test_a_wrong_number_in_the_environment_is_refused(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", wrong)
+    with pytest.raises(ArgumentError, match="CHAINRULE_NUM_THREADS"):
+        cr.get_num_threads()
