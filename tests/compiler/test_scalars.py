@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.number_kernels import TARGETS, run
+from tests.compiler.number_kernels import TARGETS, kinds_of, run
 
 from chainrule import scalar
 from chainrule.compiler.cpu.scalars import dtype_of
@@ -17,39 +18,14 @@ from chainrule.scalar.expr import Expr, apply, constant, variable
 
 A, B, C = variable("a"), variable("b"), variable("c")
 DTYPES = (
-    "bool",
-    "int8",
-    "uint8",
-    "int16",
-    "uint16",
-    "int32",
-    "uint32",
-    "int64",
-    "uint64",
-    "float32",
-    "float64",
-)
+    "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64",
+)  # fmt: skip
 APPROXIMATED = {"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "arctan2", "power"}
-UNARY = sorted(f.name for f in scalar.FUNCTIONS.values() if f.arity == 1 and f.name != "cast")
-BINARY = sorted(f.name for f in scalar.FUNCTIONS.values() if f.arity == 2)
+UNARY = [f.name for f in scalar.FUNCTIONS.values() if f.arity == 1 and f.name != "cast"]
+BINARY = [f.name for f in scalar.FUNCTIONS.values() if f.arity == 2]
 FLOATS = [
-    0.0,
-    -0.0,
-    1.0,
-    -1.0,
-    0.5,
-    -2.5,
-    1.5,
-    3.0,
-    -7.25,
-    1e-30,
-    1e30,
-    np.inf,
-    -np.inf,
-    np.nan,
-    2.0**31,
-    1e10,
-]
+    0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1.5, 3.0, -7.25, 1e-30, 1e30, np.inf, -np.inf, np.nan, 2.0**31, 1e10,
+]  # fmt: skip
 
 
 def values_of(dtype: str) -> np.ndarray[Any, Any]:
@@ -63,32 +39,27 @@ def values_of(dtype: str) -> np.ndarray[Any, Any]:
     return np.array([*low, 0, 1, 2, 3, 10, info.max - 1, info.max], kind)
 
 
+def pairs(one: Any, two: Any) -> dict[str, Any]:
+    left, right = np.meshgrid(one, two)
+    return {"a": left.ravel(), "b": right.ravel()}
+
+
 def reference(root: Expr, values: dict[str, Any]) -> Any:
-    with np.errstate(all="ignore"):
-        return np.asarray(scalar_numpy.function("reference", list(values), root)(*values.values()))
-
-
-def agree(root: Expr, values: dict[str, Any], lanes: int = 8, target: str = "") -> None:
+    """Return what NumPy gives; None where it has no such operation, so that no program holds it."""
     try:
-        expected = reference(root, values)
+        with np.errstate(all="ignore"):
+            return np.asarray(scalar_numpy.function("reference", list(values), root)(*values.values()))
     except (TypeError, ValueError, ZeroDivisionError):
-        return  # NumPy has no such operation, so no program holds it
-    kinds = {
-        n: (v.dtype, False) if isinstance(v, np.ndarray) else (np.dtype(type(v)), True)
-        for n, v in values.items()
-    }
-    dtype, _ = dtype_of(root, kinds)
-    assert dtype == expected.dtype, f"{root} of {kinds}"
-    if expected.dtype == np.float16 or any(np.float16 == dtype_of(n, kinds)[0] for n in scalar_nodes(root)):
-        with pytest.raises(DTypeError, match="float16"):
-            run(root, values, lanes, target)
-        return
-    found = run(root, values, lanes, target)
-    same(found, np.broadcast_to(expected, found.shape), root)
+        return None
 
 
-def scalar_nodes(root: Expr) -> list[Expr]:
-    return [] if root.function == "erf" else [root]
+def agree(roots: Sequence[Expr], values: dict[str, Any], lanes: int = 8, target: str = "host") -> None:
+    expected = {root: made for root in roots if (made := reference(root, values)) is not None}
+    for root, made in expected.items():
+        assert dtype_of(root, kinds_of(values))[0] == made.dtype, f"{root} of {kinds_of(values)}"
+    native = [root for root, made in expected.items() if made.dtype != np.float16]
+    for root, found in zip(native, run(native, values, lanes, target), strict=True):
+        same(found, np.broadcast_to(expected[root], found.shape), root)
 
 
 def same(found: Any, expected: Any, root: Expr) -> None:
@@ -99,80 +70,83 @@ def same(found: Any, expected: Any, root: Expr) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", UNARY)
-def test_functions_of_one_number(name: str, dtype: str) -> None:
-    agree(apply(name, A), {"a": values_of(dtype)})
-
-
-@pytest.mark.parametrize("dtypes", list(itertools.product(DTYPES, DTYPES)))
-def test_every_pair_of_dtypes_of_a_sum_and_a_comparison(dtypes: tuple[str, str]) -> None:
-    pairs = list(itertools.product(*(values_of(each) for each in dtypes)))
-    values = {n: np.array([p[i] for p in pairs], dtypes[i]) for i, n in enumerate("ab")}
-    agree(apply("add", A, B), values)
-    agree(apply("less", A, B), values)
+def test_functions_of_one_number(dtype: str) -> None:
+    values = values_of(dtype)
+    agree([apply(name, A) for name in UNARY if name != "erf"], {"a": values})
+    # NumPy's expression of erf takes the absolute value, which the least integer does not have.
+    agree([scalar.erf(A)], {"a": values[1:] if values.dtype.kind == "i" else values})
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", BINARY)
-def test_functions_of_two_numbers(name: str, dtype: str) -> None:
-    left, right = np.meshgrid(values_of(dtype), values_of(dtype))
-    values = {"a": left.ravel(), "b": right.ravel()}
-    if name == "power" and values["b"].dtype.kind == "i":
-        values["b"] = np.abs(values["b"] % 9)
-    agree(apply(name, A, B), values)
+def test_functions_of_two_numbers(dtype: str) -> None:
+    values = pairs(values_of(dtype), values_of(dtype))
+    agree([apply(name, A, B) for name in BINARY if name != "power"], values)
+    if values["b"].dtype.kind == "i":
+        values["b"] = np.abs(values["b"] % 9)  # NumPy refuses negative exponents of integers
+    agree([A**B], values)
+
+
+@pytest.mark.parametrize("dtypes", list(itertools.combinations(DTYPES, 2)))
+def test_two_dtypes_meet(dtypes: tuple[str, str]) -> None:
+    values = pairs(*map(values_of, dtypes))
+    agree([A + B, B - A, A < B, scalar.maximum(A, B), scalar.equal(B, A)], values)
 
 
 @pytest.mark.parametrize("old", DTYPES)
-@pytest.mark.parametrize("new", DTYPES)
-def test_casts(old: str, new: str) -> None:
+def test_casts(old: str) -> None:
     values = values_of(old)
-    if np.dtype(new).kind == "u" and values.dtype.kind == "f":
-        values = values[np.isfinite(values) & (np.abs(values) < 2**31)]  # beyond, NumPy itself differs
-    agree(scalar.cast(A, new), {"a": values}, lanes=4)
+    agree([scalar.cast(A, new) for new in DTYPES if np.dtype(new).kind != "u"], {"a": values}, lanes=4)
+    if values.dtype.kind == "f":  # what is out of the range of unsigned integers, NumPy leaves open
+        values = values[np.isfinite(values) & (np.abs(values) < 2**31)]
+    agree([scalar.cast(A, new) for new in DTYPES if np.dtype(new).kind == "u"], {"a": values}, lanes=4)
 
 
-@pytest.mark.parametrize("name", BINARY)
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "float32", "float64"])
 @pytest.mark.parametrize("number", [2, 2.5, True, 0])
-def test_python_numbers_are_weak(name: str, dtype: str, number: float) -> None:
-    if (name, dtype, number) != ("power", "bool", 2):  # NumPy calls square, which gives int8
-        agree(apply(name, A, constant(number)), {"a": values_of(dtype)})
-    agree(apply(name, A, B), {"a": values_of(dtype), "b": number})
+def test_python_numbers_are_weak(dtype: str, number: float) -> None:
+    # NumPy squares where the exponent is 2, and the square of a bool is int8.
+    names = [name for name in BINARY if (name, dtype, number) != ("power", "bool", 2)]
+    agree([apply(name, A, constant(number)) for name in names], {"a": values_of(dtype)})
+    agree([apply(name, A, B) for name in names], {"a": values_of(dtype), "b": number})
 
 
 def test_python_numbers_among_themselves_stay_weak() -> None:
-    half = B / 2 * (A + 1.5)
-    for values in ({"a": values_of("float32"), "b": 3}, {"a": values_of("float32"), "b": True}):
-        agree(half, values)
+    for number in (3, True):
+        agree([B / 2 * (A + 1.5), (B + B) * A], {"a": values_of("float32"), "b": number})
     assert dtype_of(B / 2, {"b": (np.dtype(np.int64), True)}) == (np.dtype(np.float64), True)
     assert dtype_of(scalar.exp(B), {"b": (np.dtype(np.float64), True)}) == (np.dtype(np.float64), False)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "bool"])
 def test_choices(dtype: str) -> None:
-    values = {"a": values_of(dtype)}
-    agree(scalar.select(A > 0, 1.0, 0.0), values)
-    agree(scalar.select(A, A, 0), values)
-    agree(scalar.select(A > 0, A, 0.5), values)
+    roots = [scalar.select(A > 0, 1.0, 0.0), scalar.select(A, A, 0), scalar.select(A > 0, A, 0.5)]
+    agree(roots, {"a": values_of(dtype)})
 
 
-@pytest.mark.parametrize("exponent", [-1, -1.0, 0, 0.5, 2, 2.0, 3.0, 4, 7, 1.5])
-def test_known_exponents(exponent: float) -> None:
-    agree(A**exponent, {"a": values_of("float32")[:-4]})
+def test_known_exponents() -> None:
+    exponents = (-1, -1.0, 0, 0.5, 2, 2.0, 3.0, 4, 7, 1.5)
+    agree([A**exponent for exponent in exponents], {"a": np.array(FLOATS[:-5], np.float32)})
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("lanes", [1, 2, 16, 32])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "int64", "uint64", "bool"])
-def test_any_lanes_on_any_target(dtype: str, lanes: int, target: str) -> None:
+def test_any_lanes_on_any_target(lanes: int, target: str) -> None:
     root = scalar.select(scalar.maximum(A, 1) * 2 >= scalar.floor_divide(A, 3), scalar.remainder(A, 3), A)
-    agree(root, {"a": np.tile(values_of(dtype), 5)}, lanes, target)
+    for dtype in ("float32", "float64", "int8", "int64", "uint64", "bool"):
+        agree([root], {"a": np.tile(values_of(dtype), 5)}, lanes, target)
 
 
-def test_a_sum_of_a_product_is_rounded_twice() -> None:
+def test_a_product_and_a_sum_are_rounded_each() -> None:
     a = np.full(16, 1 + 2.0**-12, np.float32)
-    agree(A * A + B, {"a": a, "b": -(a * a)}, lanes=16)
+    agree([A * A + B], {"a": a, "b": -(a * a)}, lanes=16)
 
 
-def test_plain_numbers_meet_vectors() -> None:
-    agree(A * (B + C), {"a": values_of("float32"), "b": 2.0, "c": 1})
+def test_plain_numbers_stay_plain_until_they_meet_a_vector() -> None:
+    agree([A * (B + C), B * C + 1.0], {"a": values_of("float32"), "b": 2.0, "c": 1})
+
+
+def test_float16_is_refused() -> None:
+    values = {"a": values_of("int8")}
+    assert dtype_of(scalar.exp(A), kinds_of(values))[0] == np.float16
+    with pytest.raises(DTypeError, match="float16"):
+        run([scalar.exp(A)], values)
