@@ -37,7 +37,7 @@ class _Pass(ABC):
 
     @property
     def scratch(self) -> int:
-        return 0
+        return self._plan.scratch
 
     @property
     def flops(self) -> int:

@@ -22,6 +22,8 @@ from chainrule.compiler.cpu.convolution.writer import Spot, Writer
 from chainrule.compiler.cpu.target import Target
 
 ENOUGH = 16  # parts that keep four threads evenly busy
+AHEAD = 1200  # cycles between asking for numbers and needing them
+NEXT = 6  # channels that are asked for ahead at most: their lines may fall on the same places of a cache
 UNROLLED = 1000  # multiply-adds that are written out at most; beyond, columns are looked up
 
 
@@ -86,6 +88,11 @@ class Sliding:
         """Into how many pieces the work can be cut."""
         return self.blocks * self.height * self.bands * self.shares if self.width else 0
 
+    @property
+    def scratch(self) -> int:
+        """Bytes of working space."""
+        return 0
+
     def emit(self, function: ir.Function, target: Target) -> None:
         """Write the function: operands source, weight, result."""
         _Writer(self, function, target).write()
@@ -101,6 +108,9 @@ class Stretch(NamedTuple):
     stop: int
 
 
+Meets = dict[int, list[tuple[int, int]]]  # where a number lies -> the (column, weight) pairs that it meets
+
+
 class _Writer(Writer):
     """Writes one `Sliding` as code for a target."""
 
@@ -111,6 +121,8 @@ class _Writer(Writer):
         self.result_row, self.result_channel = plan.width * block, plan.height * plan.width * block
         self.group = plan.source * self.source_channel, plan.weights.group, plan.result * self.result_channel
         self.channel = 0, plan.weights.result, self.result_channel  # from result channel to result channel
+        self.tap = plan.columns.source_step * self.block, plan.columns.tap_step, 0  # from tap to tap of a row
+        self.taps = max((len(each) for each in plan.rows.places), default=0)  # rows of taps, at most
         self.channels = plan.result if plan.groups > 1 else plan.result // plan.shares
         width, self.depth = strip(target.registers, -(-plan.width // plan.columns.phases), self.channels)
         self.runs = runs(plan.columns, width)
@@ -182,30 +194,71 @@ class _Writer(Writer):
         """Write one tile: its sums over the source's channels, the row's taps and the columns' taps."""
         plan, code, steps = self.plan, self.code, self.plan.weights
         down = plan.rows.source_step * self.source_row, plan.rows.tap_step * steps.row, 0
-        across = plan.columns.source_step * self.block, plan.columns.tap_step, 0
-        nothing = ir.Constant(type_of(self.dtype), 0.0)
-        sums = [[code.variable(code.splat(nothing, self.lanes)) for _ in range(depth)] for _ in range(width)]
+        nothing = code.splat(ir.Constant(type_of(self.dtype), 0.0), self.lanes)
+        sums = [[code.variable(nothing) for _ in range(depth)] for _ in range(width)]
+        meets = self.meets(stretches)
         with code.loop(0, plan.source, name="source") as channel:
             inner = self.moved(spot, channel, (self.source_channel, steps.source, 0))
+            later = self.later(channel, sum(map(len, meets.values())) * depth, width) if depth > 1 else None
             with code.loop(0, taps, name="down") as row:
                 line = self.moved(inner, row, down)
-                for each in stretches:
-                    start = self.moved(line, 1, (each.source, each.weight, 0))
-                    with self.each(each.taps) as tap:
-                        self.multiply(self.moved(start, tap, across), sums, range(each.start, each.stop))
-        for i, line in enumerate(sums):
-            for j, place in enumerate(line):
+                if later is not None:
+                    for source in meets:
+                        self.prefetch(code.at(line.first, later, self.dtype), source)
+                if depth == 1 and meets:
+                    self.multiply_by_source(line, sums, meets)
+                else:
+                    self.multiply_by_tap(line, sums, stretches)
+        for i, places in enumerate(sums):
+            for j, place in enumerate(places):
                 offset = i * plan.columns.phases * self.block + j * self.result_channel
                 code.store(code.get(place), spot.third, offset, self.dtype)
 
-    def multiply(self, spot: Spot, sums: list[list[ir.Value]], active: range) -> None:
-        """Write one step of a tile: the active columns' numbers times the channels' weights."""
-        code, away = self.code, range(0, len(sums[0]) * self.channel[1], self.channel[1])
-        factors = [code.splat(code.load(spot.second, each, self.dtype), self.lanes) for each in away]
-        for i in active:
-            number = code.load(spot.first, i * self.plan.columns.pace * self.block, self.dtype, self.lanes)
-            for place, factor in zip(sums[i], factors, strict=True):
-                code.set(place, code.call("llvm.fmuladd", [number, factor, code.get(place)]))
+    def multiply_by_tap(self, spot: Spot, sums: list[list[ir.Value]], stretches: Sequence[Stretch]) -> None:
+        """Write the taps of a row one after the other: a number meets the weights of all channels."""
+        code, pace = self.code, self.plan.columns.pace * self.block
+        away = range(0, len(sums[0]) * self.channel[1], self.channel[1])
+        for each in stretches:
+            start = self.moved(spot, 1, (each.source, each.weight, 0))
+            with self.each(each.taps) as index:
+                here = self.moved(start, index, self.tap)
+                weights = [code.splat(code.load(here.second, at, self.dtype), self.lanes) for at in away]
+                for i in range(each.start, each.stop):
+                    number = code.load(here.first, i * pace, self.dtype, self.lanes)
+                    for place, weight in zip(sums[i], weights, strict=True):
+                        code.set(place, code.call("llvm.fmuladd", [number, weight, code.get(place)]))
+
+    def multiply_by_source(self, spot: Spot, sums: list[list[ir.Value]], meets: Meets) -> None:
+        """Write the taps of a row for one channel: a number meets all its taps while it is in a register."""
+        code = self.code
+        known = sorted({at for pairs in meets.values() for _, at in pairs})
+        weights = {at: code.splat(code.load(spot.second, at, self.dtype), self.lanes) for at in known}
+        for source, pairs in meets.items():
+            number = code.load(spot.first, source, self.dtype, self.lanes)
+            for i, at in pairs:
+                place = sums[i][0]
+                code.set(place, code.call("llvm.fmuladd", [number, weights[at], code.get(place)]))
+
+    def meets(self, stretches: Sequence[Stretch]) -> Meets:
+        """Return what a tile reads in a row of a channel, from the left; nothing where taps are looked up."""
+        pace, found = self.plan.columns.pace * self.block, dict[int, list[tuple[int, int]]]()
+        for each in stretches:
+            for tap in range(each.taps if isinstance(each.taps, int) else 0):
+                for i in range(each.start, each.stop):
+                    source = each.source + tap * self.tap[0] + i * pace
+                    found.setdefault(source, []).append((i, each.weight + tap * self.tap[1]))
+        return dict(sorted(found.items()))
+
+    def later(self, channel: ir.Value, steps: int, width: int) -> ir.Value | None:
+        """Return how far away the numbers lie that are needed `AHEAD` cycles later."""
+        code, channels = self.code, self.plan.source
+        ahead = min(-(-AHEAD // max(1, steps * self.taps)), channels // 2, NEXT)
+        if ahead == 0 or steps == 0:
+            return None
+        near = ahead * self.source_channel
+        beside = near - channels * self.source_channel + width * self.plan.columns.pace * self.block
+        inside = code.builder.icmp_signed("<", channel, constant(channels - ahead))
+        return code.builder.select(inside, constant(near), constant(beside))
 
     def share(self, band: ir.Value, tiles: int, first: int, last: int) -> tuple[Any, Any]:
         """Return which of the tiles first <= i < last of a row lie in a band, counted from the first."""

@@ -12,7 +12,7 @@ from itertools import groupby, product
 
 from chainrule.compiler.cpu.convolution.geometry import Reads
 
-BLOCK_BYTES = 64  # one place of all images of a block
+BLOCK_BYTES = 64  # one place of all images of a block: a line of a cache
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ def strip(registers: int, columns: int, channels: int) -> tuple[int, int]:
 
     def cost(tile: tuple[int, int]) -> float:
         pieces = product(cut(columns, tile[0]), cut(channels, tile[1]))
-        return sum(a.count * b.count * _effort(a.width, b.width) for a, b in pieces)
+        return sum(a.count * b.count * effort(a.width, b.width) for a, b in pieces)
 
-    tiles = product(range(1, max(1, columns) + 1), range(1, max(1, channels) + 1))
-    return min((each for each in tiles if fits(registers, *each)), key=cost)
+    sizes = (range(1, min(registers, max(1, size)) + 1) for size in (columns, channels))
+    return min((each for each in product(*sizes) if fits(registers, *each)), key=cost)
 
 
 def panel(registers: int, channels: int, outputs: int, taps: int) -> tuple[int, int]:
@@ -115,12 +115,12 @@ def panel(registers: int, channels: int, outputs: int, taps: int) -> tuple[int, 
     def cost(tile: tuple[int, int]) -> float:
         pieces = product(cut(channels, tile[0]), cut(outputs, tile[1]))
         each = ((a.count * b.count, a.width, b.width) for a, b in pieces)
-        return sum(count * (_effort(c * taps, o) + 0.25 * (c + o)) for count, c, o in each)
+        return sum(count * (effort(c * taps, o) + 0.25 * (c + o)) for count, c, o in each)
 
-    tiles = product(range(1, channels + 1), range(1, outputs + 1))
-    return min((each for each in tiles if fits(registers, each[0] * taps, each[1])), key=cost)
+    sizes = (range(1, min(registers, size) + 1) for size in (channels, outputs))
+    return min((each for each in product(*sizes) if fits(registers, each[0] * taps, each[1])), key=cost)
 
 
-def _effort(rows: int, columns: int) -> float:
+def effort(rows: int, columns: int) -> float:
     """Return the cycles, about, of one step of a tile: its sums (or their latency) and its loads."""
     return max(rows * columns, 8) + 0.25 * (rows + columns)

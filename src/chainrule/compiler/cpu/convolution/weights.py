@@ -1,15 +1,19 @@
-"""Weight gradient: every weight's sum over all images and places, kept in registers to the end.
+"""Weight gradient: every weight's sum over all images and places, tile by tile in registers.
 
-A part owns the weights of a panel: a few outputs times a few channels for one row tap and (in
-narrow windows) all column taps. The lanes hold images and are added up last. Taps on padding are
-no work: a row tap looks up its rows, columns come in runs of places with the same taps.
+A part owns a share of the channels times a share of the outputs (and, where that makes too few
+parts, one row of taps). It goes through the images once: for each group of blocks every tile of
+its share takes its sums from the scratch, adds, and puts them back, so that planes are read from
+near. The lanes hold images and are added up last. Taps on padding are no work: a row of taps looks
+up its rows, columns come in runs of places with the same taps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, product
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,19 +21,10 @@ from llvmlite import ir
 
 from chainrule.compiler.cpu.code import constant, type_of
 from chainrule.compiler.cpu.convolution.geometry import Geometry
-from chainrule.compiler.cpu.convolution.tiles import Piece, cut, panel
+from chainrule.compiler.cpu.convolution.shares import Shares
+from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, Piece, cut, panel
 from chainrule.compiler.cpu.convolution.writer import Spot, Writer
 from chainrule.compiler.cpu.target import Target
-
-NARROW = 7  # column taps that a tile may hold at once
-REGISTERS = 32  # for which panels are made; a target with fewer cuts them again
-
-
-class Panel(NamedTuple):
-    """Equal panels: `channels` and `outputs` say where they start, how many there are, and how wide."""
-
-    channels: Piece
-    outputs: Piece
 
 
 class Cell(NamedTuple):
@@ -38,6 +33,22 @@ class Cell(NamedTuple):
     channel: int
     tap: int
     output: int
+
+
+class Tiles(NamedTuple):
+    """Equal tiles of a share, and how many sums lie before theirs in the scratch (for one row of taps)."""
+
+    channels: Piece
+    outputs: Piece
+    before: int
+
+
+class Near(NamedTuple):
+    """How many blocks are gone through at once, and which of their rows: from `row` to below `stop`."""
+
+    blocks: ir.Value
+    row: ir.Value
+    stop: ir.Value
 
 
 class Columns(NamedTuple):
@@ -50,50 +61,25 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True)
 class Weights:
-    """The plan of a weight gradient.
-
-    Channels and outputs are counted in a group. Where a group has one of each (depthwise), the
-    groups take their place, and a tile holds the pairs of equals only.
-    """
+    """The plan of a weight gradient."""
 
     geometry: Geometry
     dtype: np.dtype[Any]
 
     @property
-    def depthwise(self) -> bool:
-        """Whether every group has one channel and one output."""
-        return 1 < self.geometry.groups == self.geometry.c == self.geometry.o
-
-    @property
-    def groups(self) -> int:
-        """Groups that are worked on one by one."""
-        return 1 if self.depthwise else self.geometry.groups
-
-    @property
-    def taps(self) -> int:
-        """Column taps in a tile."""
-        return self.geometry.kw if self.geometry.kw <= NARROW else 1
-
-    @property
-    def panels(self) -> list[Panel]:
-        """The panels into which channels and outputs are cut: at most four kinds."""
-        g = self.geometry
-        if self.depthwise:
-            return [Panel(piece, piece) for piece in cut(g.c, max(1, 18 // self.taps))]
-        c, o = g.c // g.groups, g.o // g.groups
-        most = panel(REGISTERS, c, o, self.taps)
-        return [Panel(*pair) for pair in product(cut(c, most[0]), cut(o, most[1]))]
-
-    def count(self, kind: Panel) -> int:
-        """Return how many parts the panels of one kind make."""
-        g = self.geometry
-        pairs = kind.channels.count * (1 if self.depthwise else kind.outputs.count)
-        return pairs * self.groups * g.kh * (g.kw // self.taps)
+    def shares(self) -> Shares:
+        """How the weights are cut into parts."""
+        return Shares(self.geometry, BLOCK_BYTES // self.dtype.itemsize)
 
     @property
     def parts(self) -> int:
         """Into how many pieces the work can be cut."""
-        return sum(self.count(kind) for kind in self.panels)
+        return prod(self.shares.counts)
+
+    @property
+    def scratch(self) -> int:
+        """Bytes of working space."""
+        return self.shares.scratch
 
     def emit(self, function: ir.Function, target: Target) -> None:
         """Write the function: operands gradient of y, x, gradient of the weights."""
@@ -105,53 +91,61 @@ class _Writer(Writer):
 
     def __init__(self, plan: Weights, function: ir.Function, target: Target) -> None:
         super().__init__(function, target, plan.dtype)
-        g, block, self.plan, self.target = plan.geometry, self.block, plan, target
-        self.blocks = -(-g.n // block)
+        g, block, self.geometry, self.shares = plan.geometry, self.block, plan.geometry, plan.shares
         self.x_row, self.x_channel = g.w * block, g.h * g.w * block
         self.g_row, self.g_channel = g.out_w * block, g.out_h * g.out_w * block
-        c, o, filter_ = g.c // g.groups, g.o // g.groups, g.kh * g.kw
-        self.left = g.pads[1][0] if plan.taps == g.kw else 0  # tables begin on the image
-        self.group = o * self.g_channel, c * self.x_channel, o * c * filter_
-        self.channel = self.group if plan.depthwise else (0, self.x_channel, filter_)
-        self.output = (0, 0, 0) if plan.depthwise else (self.g_channel, 0, c * filter_)
+        c, o, window = g.c // g.groups, g.o // g.groups, g.kh * g.kw
+        self.left = g.pads[1][0] if self.shares.taps == g.kw else 0  # tables begin on the image
+        self.group = o * self.g_channel, c * self.x_channel, o * c * window
+        self.channel = self.group if self.shares.depthwise else (0, self.x_channel, window)
+        self.output = self.g_channel, 0, c * window
+        self.image = g.o * self.g_channel, g.c * self.x_channel, 0  # from block to block
+        self.nothing = self.code.splat(ir.Constant(type_of(plan.dtype), 0.0), self.lanes)
+        self.channels, self.outputs, self.rows = self.shares.share
+        self.tiles = self.cut(target)
+
+    def cut(self, target: Target) -> list[Tiles]:
+        """Cut a part's share into tiles."""
+        taps, found, before = self.shares.taps, list[Tiles](), 0
+        most = panel(target.registers, self.channels, self.outputs, taps)
+        for channels, outputs in product(cut(self.channels, most[0]), cut(self.outputs, most[1])):
+            found.append(Tiles(channels, outputs, before))
+            before += channels.count * channels.width * outputs.count * outputs.width * taps
+        return found
 
     def write(self) -> None:
-        """Write a loop over the parts of each kind of panel."""
-        low, high = self.args[-2:]
-        before = 0
-        for kind in self.plan.panels:
-            after = before + self.plan.count(kind)
-            first = self.code.call("llvm.smax", [low, constant(before)])
-            last = self.code.call("llvm.smin", [high, constant(after)])
-            with self.code.loop(first, last, name="part") as part:
-                self.part(kind, self.code.builder.sub(part, constant(before)))
-            before = after
-        self.code.finish()
+        """Write the loop over the parts."""
+        code, size = self.code, self.channels * self.outputs * self.rows * self.shares.taps * self.lanes
+        with code.loop(*self.args[-2:], name="part") as part:
+            spot, first, columns = self.part(part)
+            with code.loop(0, size, self.lanes, name="clear") as at:
+                code.store(self.nothing, self.args[3], at, self.dtype)
+            with self.images(spot) as (here, near):
+                for tiles in self.tiles:
+                    with self.each_row(here, tiles) as (place, row, kept):
+                        down = code.builder.add(first, row)
+                        self.tile(place, near, down, columns, self.cells(tiles), kept)
+            for tiles in self.tiles:
+                with self.each_row(spot, tiles) as (place, row, kept):
+                    down = code.builder.add(first, row)
+                    self.totals(self.moved(place, down, (0, 0, self.geometry.kw)), tiles, kept)
+        code.finish()
 
-    def part(self, kind: Panel, index: ir.Value) -> None:
-        """Write the work of one part: the tiles of its panel, for its row tap (and column tap)."""
-        plan, g, (channels, outputs) = self.plan, self.plan.geometry, kind
-        pairs = (1, channels.count) if plan.depthwise else (outputs.count, channels.count)
-        sizes = *pairs, g.kh, g.kw // plan.taps
-        group, output, channel, down, across = self.unravel(index, plan.groups, *sizes)
+    def part(self, part: ir.Value) -> tuple[Spot, ir.Value, list[Columns]]:
+        """Return where a part works, its first row of taps, and its columns."""
+        g = self.geometry
+        group, output, channel, down, across = self.unravel(part, *self.shares.counts)
         spot = self.moved(Spot(*self.args[:3]), group, self.group)
-        for piece, number, step in ((channels, channel, self.channel), (outputs, output, self.output)):
-            start = self.moved(spot, piece.start, step)
-            spot = self.moved(start, number, [piece.width * each for each in step])
-        rows, source, y = self.looked_up("rows", g.down.shared(), down, self.x_row, self.g_row)
-        spot = self.moved(spot, 1, (y, source, self.code.builder.mul(down, constant(g.kw))))
-        if plan.taps == g.kw:
-            columns = self.runs()
-        else:
-            count, source, y = self.looked_up("columns", g.across.shared(), across, self.block, self.block)
-            spot = self.moved(spot, 1, (y, source, across))
-            columns = [Columns(count, 0, range(1))]
-        for cells in self.tiles(kind):
-            self.tile(spot, rows, columns, cells)
+        spot = self.moved(spot, output, [self.outputs * each for each in self.output])
+        spot = self.moved(spot, channel, [self.channels * each for each in self.channel])
+        if self.shares.taps == g.kw:
+            return spot, down, self.columns()
+        count, source, y = self.looked_up("columns", g.across.shared(), across, self.block, self.block)
+        return self.moved(spot, 1, (y, source, across)), down, [Columns(count, 0, range(1))]
 
-    def runs(self) -> list[Columns]:
+    def columns(self) -> list[Columns]:
         """Return the columns of y in runs with the same column taps."""
-        places = enumerate(self.plan.geometry.across.forward().places)
+        places = enumerate(self.geometry.across.forward().places)
         found: list[Columns] = []
         for taps, group in groupby(places, lambda place: [tap for tap, _ in place[1]]):
             members = [place for place, _ in group]
@@ -159,60 +153,104 @@ class _Writer(Writer):
                 found.append(Columns(len(members), members[0], taps))
         return found
 
-    def tiles(self, kind: Panel) -> Iterator[list[Cell]]:
-        """Yield the tiles of a panel: the whole panel, where the target's registers hold it."""
-        plan, (channels, outputs) = self.plan, (kind.channels.width, kind.outputs.width)
-        taps = range(plan.taps)
-        if plan.depthwise:
-            most = max(1, (self.target.registers - 4) // plan.taps)
-            for start in range(0, channels, most):
-                yield [Cell(c, tap, c) for c in range(start, min(channels, start + most)) for tap in taps]
-            return
-        most = panel(self.target.registers, channels, outputs, plan.taps)
-        for c, o in product(range(0, channels, most[0]), range(0, outputs, most[1])):
-            inside = range(c, min(channels, c + most[0])), taps, range(o, min(outputs, o + most[1]))
-            yield [Cell(*each) for each in product(*inside)]
-
-    def tile(self, spot: Spot, rows: ir.Value, columns: Sequence[Columns], cells: Sequence[Cell]) -> None:
-        """Write one tile: the sums of its cells over lanes, images, rows and columns, and their totals."""
-        code, g, block = self.code, self.plan.geometry, self.block
-        nothing = code.splat(ir.Constant(type_of(self.dtype), 0.0), self.lanes)
-        sums = {cell: code.variable(nothing) for cell in cells}
-        images = g.o * self.g_channel, g.c * self.x_channel, 0
-        line = self.g_row, g.stride[0] * self.x_row, 0
-        column = block, g.stride[1] * block, 0
+    @contextmanager
+    def images(self, spot: Spot) -> Iterator[tuple[Spot, Near]]:
+        """Repeat what is written inside for some blocks and rows after others; yields the blocks' spot."""
+        code, height, blocks = self.code, self.geometry.out_h, self.shares.blocks
+        size, rows = self.shares.near
+        if self.rows * sum(each.channels.count * each.outputs.count for each in self.tiles) == 1:
+            size, rows = max(1, blocks), max(1, height)
         with (
-            code.loop(0, block, self.lanes, name="lane") as lane,
-            code.loop(0, self.blocks, name="block") as number,
+            code.loop(0, self.block, self.lanes, name="lane") as lane,
+            code.loop(0, blocks, size, name="near") as start,
+            code.loop(0, height, rows, name="band") as row,
         ):
-            first = self.moved(self.moved(spot, lane, (1, 1, 0)), number, images)
-            with code.loop(0, rows, name="row") as row:
-                start = self.moved(first, row, line)
-                for run in columns:
-                    begin = self.moved(start, run.first, column)
-                    with self.each(run.places) as index:
-                        active = {cell: place for cell, place in sums.items() if cell.tap in run.taps}
-                        self.multiply(self.moved(begin, index, column), active)
-        for cell, place in sums.items():
-            offset = cell.channel * self.channel[2] + cell.output * self.output[2] + cell.tap
-            code.store(self.total(code.get(place)), spot.third, offset, self.dtype)
+            here = self.moved(self.moved(spot, lane, (1, 1, 0)), start, self.image)
+            rest, stop = code.builder.sub(constant(blocks), start), code.builder.add(row, constant(rows))
+            yield here, Near(code.call("llvm.smin", [rest, constant(size)]), row, stop)
+
+    @contextmanager
+    def each_row(self, spot: Spot, tiles: Tiles) -> Iterator[tuple[Spot, ir.Value, ir.Value]]:
+        """Repeat what is written inside for each tile and row of taps; yields spot, row and address of sums."""
+        code, (channels, outputs, before) = self.code, tiles
+        size = len(self.cells(tiles)) * self.lanes
+        first = code.at(self.args[3], before * self.rows * self.lanes, self.dtype)
+        first_spot = self.moved(self.moved(spot, channels.start, self.channel), outputs.start, self.output)
+        across = outputs.count * self.rows * size
+        with (
+            code.loop(0, channels.count, name="channels") as channel,
+            code.loop(0, outputs.count, name="outputs") as output,
+            code.loop(0, self.rows, name="down") as row,
+        ):
+            here = self.moved(first_spot, channel, [channels.width * each for each in self.channel])
+            here = self.moved(here, output, [outputs.width * each for each in self.output])
+            kept = first
+            for index, step in ((channel, across), (output, self.rows * size), (row, size)):
+                kept = code.at(kept, code.builder.mul(index, constant(step)), self.dtype)
+            yield here, row, kept
+
+    def cells(self, tiles: Tiles) -> list[Cell]:
+        """Return the sums of a tile in the order in which they are kept."""
+        taps, channels = range(self.shares.taps), range(tiles.channels.width)
+        if self.shares.depthwise:
+            return [Cell(channel, tap, channel) for channel in channels for tap in taps]
+        return [Cell(*each) for each in product(channels, taps, range(tiles.outputs.width))]
+
+    def tile(
+        self, spot: Spot, near: Near, down: Any, columns: Sequence[Columns], cells: Sequence[Cell], kept: Any
+    ) -> None:
+        """Write what some blocks and rows add to the sums of a tile."""
+        code, g, block = self.code, self.geometry, self.block
+        places = [(cell, i * self.lanes) for i, cell in enumerate(cells)]
+        sums = {cell: code.variable(code.load(kept, at, self.dtype, self.lanes)) for cell, at in places}
+        count, source, y = self.looked_up("rows", g.down.shared(), down, self.x_row, 1)
+        first = self.moved(self.moved(spot, 1, (0, source, 0)), y, (self.g_row, 0, 0))
+        begin = code.call("llvm.smax", [code.builder.sub(near.row, y), constant(0)])
+        end = code.call("llvm.smin", [code.builder.sub(near.stop, y), count])
+        above, beside = (self.g_row, g.stride[0] * self.x_row, 0), (block, g.stride[1] * block, 0)
+        with code.loop(0, near.blocks, name="block") as number, code.loop(begin, end, name="row") as row:
+            line = self.moved(self.moved(first, number, self.image), row, above)
+            for run in columns:
+                start = self.moved(line, run.first, beside)
+                with self.each(run.places) as column:
+                    active = {cell: place for cell, place in sums.items() if cell.tap in run.taps}
+                    self.multiply(self.moved(start, column, beside), active)
+        for cell, at in places:
+            code.store(code.get(sums[cell]), kept, at, self.dtype)
 
     def multiply(self, spot: Spot, sums: dict[Cell, ir.Value]) -> None:
         """Write one step of a tile: what a column adds to its sums."""
-        code, g = self.code, self.plan.geometry
-        upstream: dict[int, ir.Value] = {}
+        code, step = self.code, self.geometry.dilation[1] * self.block
+        upstream = {
+            output: code.load(spot.first, output * self.g_channel, self.dtype, self.lanes)
+            for output in dict.fromkeys(cell.output for cell in sums)
+        }
         numbers: dict[tuple[int, int], ir.Value] = {}
         for cell, place in sums.items():
-            if cell.output not in upstream:
-                upstream[cell.output] = code.load(
-                    spot.first, cell.output * self.g_channel, self.dtype, self.lanes
-                )
             source = cell.channel, cell.tap
             if source not in numbers:
-                offset = cell.channel * self.x_channel + (cell.tap * g.dilation[1] - self.left) * self.block
+                offset = cell.channel * self.x_channel + cell.tap * step - self.left * self.block
                 numbers[source] = code.load(spot.second, offset, self.dtype, self.lanes)
-            product = code.call("llvm.fmuladd", [upstream[cell.output], numbers[source], code.get(place)])
-            code.set(place, product)
+            made = code.call("llvm.fmuladd", [upstream[cell.output], numbers[source], code.get(place)])
+            code.set(place, made)
+
+    def totals(self, spot: Spot, tiles: Tiles, kept: ir.Value) -> None:
+        """Write the weights' gradients that the sums of a tile come to."""
+        code, taps, outputs = self.code, self.shares.taps, tiles.outputs.width
+        with (
+            code.loop(0, tiles.channels.width, name="channel") as channel,
+            code.loop(0, taps, name="tap") as tap,
+            code.loop(0, outputs, name="output") as output,
+        ):
+            at, place = constant(0), spot
+            for index, step, move in (
+                (channel, taps * outputs, self.channel),
+                (tap, outputs, (0, 0, 1)),
+                (output, 1, self.output),
+            ):
+                at = code.builder.add(at, code.builder.mul(index, constant(step * self.lanes)))
+                place = self.moved(place, index, move)
+            code.store(self.total(code.load(kept, at, self.dtype, self.lanes)), place.third, 0, self.dtype)
 
     def total(self, vector: Any) -> Any:
         """Return the sum of the lanes of a vector, halves first."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 
-from chainrule.compiler.cpu.code import INDEX, Code, constant
+from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.convolution.geometry import Reads
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
 from chainrule.compiler.cpu.target import Target
@@ -72,6 +72,14 @@ class Writer:
         start = self.code.builder.mul(place, constant(3))
         entry = self.code.at(table, start, np.int64)
         return [self.code.load(entry, k, np.int64) for k in range(3)]
+
+    def prefetch(self, pointer: ir.Value, offset: int) -> None:
+        """Ask for the line at an address, which need not be one of a buffer."""
+        name, number = "llvm.prefetch.p0", ir.IntType(32)
+        signature = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
+        function = self.code.module.globals.get(name) or ir.Function(self.code.module, signature, name)
+        read, keep, data = (ir.Constant(number, each) for each in (0, 3, 1))
+        self.code.builder.call(function, [self.code.at(pointer, offset, self.dtype), read, keep, data])
 
     @contextmanager
     def each(self, count: int | ir.Value) -> Iterator[ir.Value]:

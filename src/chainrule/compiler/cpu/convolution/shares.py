@@ -1,0 +1,120 @@
+"""Shares: how the weights of a convolution are cut into the parts of their gradient.
+
+A share is some channels times some outputs of a group. Few large shares read the images seldom,
+many small ones keep threads busy; a cost in cycles decides. Parts must not depend on the target,
+so tiles are guessed for one kind of processor. Plain numbers only: no code is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple
+
+from chainrule.compiler.cpu.convolution.geometry import Geometry
+from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, cut, effort, panel
+
+NARROW = 7  # column taps that a tile may hold at once
+PLACES = 256  # places that a tile goes through, about, before its sums are put back
+NEAR = 8192  # lines that stay in a core's own cache
+FAR = 0.7  # cycles that a line from farther away costs
+SUMS = 1024  # that a part keeps in its scratch at most
+REGISTERS = 32  # for which tiles are guessed
+
+
+class Share(NamedTuple):
+    """What a part owns: so many channels, outputs and rows of taps."""
+
+    channels: int
+    outputs: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The cut of a convolution's weights into equal shares.
+
+    Channels and outputs are counted in a group. Where a group has one of each (depthwise), the
+    groups count as channels, and a tile holds the pairs of equals only.
+    """
+
+    geometry: Geometry
+    block: int  # images in a block
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every group has one channel and one output."""
+        return 1 < self.geometry.groups == self.geometry.c == self.geometry.o
+
+    @property
+    def groups(self) -> int:
+        """Groups that are worked on one by one."""
+        return 1 if self.depthwise else self.geometry.groups
+
+    @property
+    def taps(self) -> int:
+        """Column taps in a tile."""
+        return self.geometry.kw if self.geometry.kw <= NARROW else 1
+
+    @property
+    def whole(self) -> Share:
+        """All weights of a group."""
+        g = self.geometry
+        return Share(g.c // self.groups, 1 if self.depthwise else g.o // g.groups, g.kh)
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of images."""
+        return -(-self.geometry.n // self.block)
+
+    @property
+    def near(self) -> tuple[int, int]:
+        """Blocks, and rows of y, that every tile of a part goes through before any goes on."""
+        g = self.geometry
+        rows = max(1, min(g.out_h, -(-PLACES // max(1, g.out_w))))
+        return max(1, min(self.blocks, PLACES // max(1, rows * g.out_w))), rows
+
+    @cached_property
+    def share(self) -> Share:
+        """The share under which the gradient costs least."""
+        whole = self.whole
+        sizes = _divisors(whole.channels), _divisors(whole.outputs), {1, whole.rows}
+        small = (Share(*each) for each in product(*sizes) if each[0] * each[1] * each[2] * self.taps <= SUMS)
+        return min(small, key=self._cost, default=Share(1, 1, 1))
+
+    @property
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """How many groups, shares of outputs, channels and rows of taps, and column taps, make the parts."""
+        (channels, outputs, rows), whole = self.share, self.whole
+        across = self.geometry.kw // self.taps
+        return self.groups, whole.outputs // outputs, whole.channels // channels, whole.rows // rows, across
+
+    @property
+    def scratch(self) -> int:
+        """Bytes in which a part keeps its sums, a vector each."""
+        channels, outputs, rows = self.share
+        return channels * outputs * rows * self.taps * BLOCK_BYTES
+
+    def _cost(self, share: Share) -> float:
+        """Return the cycles, about, that one block of images takes, with the time of idle threads."""
+        g, whole, (blocks, rows) = self.geometry, self.whole, self.near
+        across, down, repeats = (a // b for a, b in zip(whole, share, strict=True))
+        tile = panel(REGISTERS, share.channels, share.outputs, self.taps)
+        pieces = product(cut(share.channels, tile[0]), cut(share.outputs, tile[1]))
+        each = sum(a.count * b.count * effort(a.width * self.taps, b.width) for a, b in pieces)
+        work = across * down * whole.rows * each * g.out_h * g.out_w
+        x, y, seen = g.h * g.w, g.out_h * g.out_w, (rows * g.stride[0] + g.kh) * g.w
+        held = blocks * (share.channels * min(x, seen) + share.outputs * rows * g.out_w)
+        again = share.channels / tile[0] if held > NEAR else 1
+        far = repeats * (down * whole.channels * x + across * whole.outputs * y * again)
+        if self.blocks * (whole.channels * x + whole.outputs * y) <= NEAR:
+            far = 0
+        parts = across * down * repeats * self.groups * (g.kw // self.taps)
+        idle = sum(-(-parts // threads) * threads / parts for threads in (1, 2, 4, 8))
+        return idle * (work + FAR * far)
+
+
+def _divisors(number: int) -> Iterator[int]:
+    return (each for each in range(1, number + 1) if number % each == 0)
