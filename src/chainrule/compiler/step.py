@@ -67,6 +67,7 @@ class Step:
             if i in writes and each.role == "captured"
         }  # fmt: skip
         self._held: list[Any] = [None] * starts[-1]
+        self.work, self.offsets, self.block_bytes = work, offsets, size
         self._arguments = [value.spec for value in program.arguments]
         self._calls = [self._call(*each, offsets) for each in work]
         self._batch: list[Array] = []
@@ -93,6 +94,27 @@ class Step:
         size = self._results[0][1].itemsize
         kept = (Place(base["result"], size=size), Place(base["losses"], step=size))
         return Native([*gathers, *self._calls, Call(Record(size), kept, (1,))], target())
+
+    @property
+    def listing(self) -> str:
+        """Every kernel with the buffers it works on: loop nests in full, others by their description."""
+        lines: list[str] = []
+        for kernel, buffers, writes in self.work:
+            names = [f"{'*' if i in writes else ''}{each.name}" for i, each in enumerate(buffers)]
+            lines.append(f"# {kernel.name}: {' '.join(names)}\n{kernel!r}")
+        return "\n\n".join(lines)
+
+    @property
+    def table(self) -> str:
+        """One line for each kernel: what it costs, into how many parts it is cut, what it touches."""
+        lines = [f"{'kernel':<18}{'flops':>14}{'bytes':>14}{'parts':>7}  buffers (* written)"]
+        for kernel, buffers, writes in self.work:
+            names = [f"{'*' if i in writes else ''}{each.name}" for i, each in enumerate(buffers)]
+            sizes = f"{kernel.flops:>14,}{kernel.bytes:>14,}{kernel.parts:>7}"
+            lines.append(f"{kernel.name:<18}{sizes}  {' '.join(names)}")
+        totals = [sum(getattr(each[0], what) for each in self.work) for what in ("flops", "bytes")]
+        lines.append(f"{'all':<18}{totals[0]:>14,}{totals[1]:>14,}{'':>7}  {self.block_bytes:,} bytes of memory")
+        return "\n".join(lines)
 
     # ---- making ----------------------------------------------------------------------------------
     def _kernel(self, item: Item) -> tuple[Any, list[Buffer], tuple[int, ...]]:

@@ -141,4 +141,13 @@ class Stream:
 
     def permutation(self, count: int) -> Array:
         """Return the numbers 0 .. count-1 in random order (int64): the stable order of random keys."""
-        return np.argsort(self.bits64(count), kind="stable")
+        return _ordered(self.bits64(count))
+
+
+def _ordered(keys: Array) -> Array:
+    """Return the stable order of 64-bit keys, digit by digit: NumPy counts 16 bits in linear time."""
+    order = np.arange(len(keys))
+    for shift in (0, 16, 32, 48):
+        digits = (keys[order] >> np.uint64(shift)).astype(np.uint16)
+        order = order[np.argsort(digits, kind="stable")]
+    return order

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiler import compile as compiled
 from chainrule.core.mode import no_grad
 from chainrule.core.tensor import Tensor
 from chainrule.data import Dataset
@@ -29,13 +30,16 @@ Prepare = Callable[[Array], Array]
 class Inference:
     """A model with what its inputs go through first: `prepare`, such as a fitted `Normalizer`.
 
-    Floating-point samples and targets take on the dtype of the model's parameters.
+    Floating-point samples and targets take on the dtype of the model's parameters. The model is
+    compiled unless `compile` is False.
     """
 
     model: Module
     prepare: Prepare | None = None
+    compile: bool = True
 
     def __post_init__(self) -> None:
+        self._forward = compiled(self.model) if self.compile else self.model
         first = next((each for each in self.model.parameters() if each.dtype.kind == "f"), None)
         self.dtype = np.dtype(np.float32) if first is None else first.dtype
 
@@ -56,7 +60,9 @@ class Inference:
             raise DataError("predict: x holds no samples", got=f"x {x.shape}")
         rows = range(0, len(x), batch_size)
         with evaluating(self.model), no_grad():
-            return np.concatenate([self.model(self.inputs(x[row : row + batch_size])).data for row in rows])
+            return np.concatenate(
+                [self._forward(self.inputs(x[row : row + batch_size])).data for row in rows]
+            )
 
     def evaluate(self, data: Dataset, loss: Loss, batch_size: int = 512) -> Evaluation:
         """Return the mean loss on `data`, and its accuracy or the error of its regression."""

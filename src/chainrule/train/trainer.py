@@ -84,7 +84,7 @@ class Trainer:
             raise ArgumentError(f'Trainer: per must be "epoch" or "iteration", got {per!r}')
         self.model, self.loss, self.optimizer, self.penalty = model, loss, optimizer, penalty
         self.schedule, self.per, self.augment = schedule, per, tuple(augment)
-        self.inference = Inference(model, prepare)
+        self.inference = Inference(model, prepare, compile)
         self.history = History()
         self.epoch = self.iteration = self.iterations = 0
         self.tally = Tally()

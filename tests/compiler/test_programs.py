@@ -1,0 +1,72 @@
+"""Small programs from end to end: their text at the last stages, and code that stays in its buffers.
+
+The golden files hold the program after the last pass and its loop nests. A difference is to be read;
+`CHAINRULE_GOLDEN=write pytest tests/compiler/test_programs.py` accepts it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from guarded import guarded
+from programs import PROGRAMS
+
+import chainrule as cr
+from chainrule.compiler.cpu.native import Native
+from chainrule.compiler.cpu.schedule import Call, Place
+from chainrule.compiler.cpu.target import target
+from chainrule.compiler.step import address
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def prepared(name):
+    build, arrays = PROGRAMS[name]
+    compiled = cr.compile(build())
+    compiled(*arrays)
+    return compiled, arrays
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_golden(name):
+    compiled, _ = prepared(name)
+    text = f"{compiled.program}\n\n{compiled.source('nests')}\n"
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("CHAINRULE_GOLDEN") == "write":
+        GOLDEN.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_code_stays_in_its_buffers(name):
+    """Each buffer lies between protected pages: one byte too far ends the process."""
+    step = prepared(name)[0]._latest.step
+    for at_end in (True, False):
+        bases, arrays = {}, []
+        for _, buffers, _ in step.work:
+            for each in buffers:
+                if each not in bases:
+                    bases[each] = len(arrays)
+                    arrays.append(guarded(np.zeros(each.count, each.dtype), at_end=at_end))
+                    if each.array is not None:
+                        arrays[-1][...] = each.array.reshape(-1)
+        calls = [
+            Call(kernel, tuple(Place(bases[each], size=each.bytes) for each in buffers), writes)
+            for kernel, buffers, writes in step.work
+        ]
+        Native(calls, target()).run([address(each) for each in arrays])
+
+
+@pytest.mark.parametrize("forced", ["avx2", "sse"])
+def test_lesser_processors(forced, monkeypatch):
+    expected = {name: PROGRAMS[name][0]()(*map(cr.tensor, PROGRAMS[name][1])) for name in PROGRAMS}
+    monkeypatch.setenv("CHAINRULE_TARGET", forced)
+    for name, (build, arrays) in PROGRAMS.items():
+        cr.random.seed(0)
+        found = cr.compile(build())(*arrays)
+        if name != "dropout":
+            np.testing.assert_allclose(found.data, expected[name].data, rtol=2e-5, atol=1e-6, err_msg=name)
