@@ -26,6 +26,8 @@ class _Pass(ABC):
     geometry: Geometry
     dtype: str
 
+    name = "convolution"
+
     @property
     @abstractmethod
     def _plan(self) -> Sliding | Weights:
