@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("CHAINRULE_CACHE", "")  # tests compile anew, and leave the user's cache alone
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

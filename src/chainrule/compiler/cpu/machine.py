@@ -7,6 +7,7 @@ not known here.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,10 +21,25 @@ from chainrule.compiler.cpu.target import Target
 
 @dataclass(frozen=True)
 class Piece:
-    """A compiled module: its object file, and the optimised IR that it came from."""
+    """A compiled module: its object file, and the optimised IR that it came from, compressed."""
 
     code: bytes
-    ir: str
+    packed: bytes
+
+    @property
+    def ir(self) -> str:
+        """The optimised IR."""
+        return zlib.decompress(self.packed).decode()
+
+    def to_bytes(self) -> bytes:
+        """Return the piece as bytes."""
+        return len(self.code).to_bytes(8, "little") + self.code + self.packed
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Piece:
+        """Return the piece that `to_bytes` was called on."""
+        end = 8 + int.from_bytes(data[:8], "little")
+        return Piece(data[8:end], data[end:])
 
 
 def build(text: str, target: Target) -> Piece:
@@ -36,7 +52,7 @@ def build(text: str, target: Target) -> Piece:
         options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
         passes = held.enter_context(llvm.create_pass_builder(machine, options))
         passes.getModulePassManager().run(module, passes)
-        return Piece(machine.emit_object(module), str(module))
+        return Piece(machine.emit_object(module), zlib.compress(str(module).encode(), 1))
 
 
 class Library:

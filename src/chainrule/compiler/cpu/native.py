@@ -8,14 +8,16 @@ calls compute together is not known here.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chainrule.compiler.cpu import kernel as kernels
 from chainrule.compiler.cpu import sequence, team
-from chainrule.compiler.cpu.machine import Library, Piece, build
+from chainrule.compiler.cpu.machine import Library, Piece
+from chainrule.compiler.cpu.pieces import digest, pieces
 from chainrule.compiler.cpu.schedule import Call, schedule
 from chainrule.compiler.cpu.target import Target
 from chainrule.core.threads import get_num_threads
@@ -60,16 +62,19 @@ class Native:
         self._rooms: list[Room] = []
 
     def _pieces(self, target: Target) -> list[Piece]:
-        """Compile each kernel once, and the schedule."""
-        names: dict[tuple[str, int], str] = {}
-        pieces: list[Piece] = []
+        """Compile each kernel once, and the schedule, or find them in the cache."""
+        orders: dict[str, Callable[[], str]] = {}
+        names: list[str] = []
         for call in self.schedule.calls:
-            key = (repr(call.kernel), len(call.operands))
-            if key not in names:
-                names[key] = f"kernel_{len(names)}"
-                pieces.append(build(kernels.text(call.kernel, names[key], key[1], target), target))
-        used = [names[repr(call.kernel), len(call.operands)] for call in self.schedule.calls]
-        return [*pieces, build(sequence.text(self.schedule, used, self._scratch, target), target)]
+            kernel, count = call.kernel, len(call.operands)
+            key = digest(f"{type(kernel).__module__} {count} {kernel!r}", target)
+            names.append(f"{kernel.name}_{key[:16]}")
+            orders[key] = partial(kernels.text, kernel, names[-1], count, target)
+        plan = self.schedule
+        frame = [(call.operands, call.kernel.parts, call.shared) for call in plan.calls]
+        key = digest(f"sequence {names} {frame} {plan.waits} {self._scratch}", target)
+        orders[key] = partial(sequence.text, plan, names, self._scratch, target)
+        return pieces(orders, target)
 
     @property
     def ir(self) -> str:

@@ -1,0 +1,69 @@
+"""Pieces: compiled modules, taken from the cache, and made where it has none, several at a time.
+
+A piece is found by a digest of everything that its code depends on: its key, the processor, LLVM
+and the sources of the compiler itself. What a key means is not known here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from chainrule.compiler.cpu.cache import Cache, cache
+from chainrule.compiler.cpu.machine import Piece, build
+from chainrule.compiler.cpu.target import Target
+from chainrule.core.threads import get_num_threads
+
+_SOURCES = ("compiler", "scalar")  # the packages that decide what the code looks like
+
+
+def digest(key: str, target: Target) -> str:
+    """Return under which name the code for a key is kept."""
+    return hashlib.sha256(f"{_fingerprint()} {target} {key}".encode()).hexdigest()
+
+
+def pieces(orders: Mapping[str, Callable[[], str]], target: Target) -> list[Piece]:
+    """Return a compiled module for each order: a digest, and what writes the module's IR if it must.
+
+    The IR is written by the calling thread while others compile what is written already.
+    """
+    kept = cache()
+    found = {name: _load(kept, name) for name in orders}
+    missing = [name for name, piece in found.items() if piece is None]
+    made: dict[str, Future[Piece]] = {}
+    workers = ThreadPoolExecutor(get_num_threads(), "chainrule-compiler")
+    try:
+        for name in missing:
+            made[name] = workers.submit(_make, kept, name, orders[name](), target)
+        return [piece or made[name].result() for name, piece in found.items()]
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _load(kept: Cache | None, name: str) -> Piece | None:
+    data = kept and kept.get(name)
+    return Piece.from_bytes(data) if data else None
+
+
+def _make(kept: Cache | None, name: str, text: str, target: Target) -> Piece:
+    piece = build(text, target)
+    if kept:
+        kept.put(name, piece.to_bytes())
+    return piece
+
+
+@lru_cache(maxsize=1)
+def _fingerprint() -> str:
+    """Return a digest of what writes and compiles the code."""
+    made = hashlib.sha256(f"{llvmlite.__version__} {llvm.llvm_version_info}".encode())
+    package = Path(__file__).parents[2]
+    for folder in _SOURCES:
+        for path in sorted((package / folder).rglob("*.py")):
+            made.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return made.hexdigest()
