@@ -12,10 +12,22 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import capture, convs, eager, features, imports, machine, mlps, predictions, table
+from benchmarks import (
+    capture,
+    compiling,
+    convs,
+    eager,
+    features,
+    imports,
+    machine,
+    memory,
+    mlps,
+    predictions,
+    table,
+)
 from benchmarks.timing import Options
 
-GROUPS = (mlps, convs, predictions, eager, capture, imports, features)
+GROUPS = (mlps, convs, predictions, compiling, memory, eager, capture, imports, features)
 
 
 def main() -> int:
@@ -47,7 +59,9 @@ def _threads(given: str, smoke: bool) -> tuple[int, ...]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if given and given != "all":
         return (int(given),)
-    return (cores,) if given or smoke or cores == 1 else (1, cores)
+    if smoke and not given:
+        return (1,)  # contenders then build at the same time without disturbing each other
+    return (cores,) if given or cores == 1 else (1, cores)
 
 
 if __name__ == "__main__":

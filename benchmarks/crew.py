@@ -7,11 +7,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.timing import Options, Sample, in_turn
+from benchmarks.timing import Options, Row, in_turn
 
 
 class ContenderError(Exception):
@@ -23,7 +24,6 @@ class Crew:
 
     def __init__(self, names: Iterable[str], threads: int) -> None:
         self.threads = threads
-        self.busiest: dict[str, float] = {}  # cores that a contender kept busy, at most
         self._processes = {name: start(name, threads) for name in (*names, peers.PEAK)}
         self._flops = self.ask([peers.PEAK], "loop")[peers.PEAK]
 
@@ -47,22 +47,30 @@ class Crew:
             send(self._processes[name], do, arguments)
         return {name: answer(name, self._processes[name]) for name in asked}
 
-    def measure(
-        self, names: Iterable[str], run: str, count: int, options: Options
-    ) -> tuple[dict[str, Sample], float]:
-        """Let contenders have turns of a run; return the seconds of a call, and the peak in flops a second."""
+    def measure(self, row: Row, names: Iterable[str], run: str, count: int, options: Options) -> Row:
+        """Let contenders have turns of a run of `count` iterations; return the row with their figures."""
         calls = {}
         for name in (*names, peers.PEAK):
             what = {"run": "fma" if name == peers.PEAK else run, "count": count}
             calls[name] = {**what, "calls": self.ask([name], "calls", budget=options.budget, **what)[name]}
+        busiest = dict.fromkeys(calls, 0.0)
 
         def turn(name: str) -> float:
             found = self.ask([name], "turn", **calls[name])[name]
-            self.busiest[name] = max(found["cores"], self.busiest.get(name, 0.0))
+            busiest[name] = max(found["cores"], busiest[name])
             return found["seconds"]
 
         figures = in_turn({name: lambda name=name: turn(name) for name in calls}, options.rounds)
-        return figures, self._flops / figures.pop(peers.PEAK).median
+        peak = self._flops / figures.pop(peers.PEAK).median
+        figures = {name: sample.divided(count) for name, sample in figures.items()}
+        return replace(row, figures=figures, peak=peak, cores=busiest, threads=self.threads)
+
+
+def alone(name: str, threads: int, more: Mapping[str, str], do: str, **arguments: Any) -> Any:
+    """Ask a contender one thing in a fresh process, with further variables; return the answer."""
+    with start(name, threads, more) as process:
+        send(process, do, arguments)
+        return answer(name, process)
 
 
 def start(name: str, threads: int, more: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

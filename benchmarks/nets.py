@@ -113,16 +113,16 @@ class Net:
         return len(self.shape) == 3
 
     def weights(self) -> list[np.ndarray]:
-        """Return the weights that everyone starts with, as float32."""
+        """Return the weights that everyone starts with, float32 (He et al. 2015, equation 10)."""
         rng, made = np.random.default_rng(1), []
         for layer, _ in self.leaves:
             if isinstance(layer, BatchNorm):
                 made += [np.ones(layer.channels), np.zeros(layer.channels)]
             elif isinstance(layer, Linear | Conv):
                 window = (layer.kernel,) * 2 if isinstance(layer, Conv) else ()
-                bound = 1 / math.sqrt(layer.inputs * math.prod(window))
-                made.append(rng.uniform(-bound, bound, (layer.outputs, layer.inputs, *window)))
-                made += [rng.uniform(-bound, bound, layer.outputs)] if layer.bias else []
+                deviation = math.sqrt(2 / (layer.inputs * math.prod(window)))
+                made.append(rng.normal(0, deviation, (layer.outputs, layer.inputs, *window)))
+                made += [rng.normal(0, 0.1, layer.outputs)] if layer.bias else []
         return [each.astype(np.float32) for each in made]
 
 
@@ -162,7 +162,7 @@ class Training:
 
     def smaller(self) -> Training:
         """Return a quick one of the same kind, to see whether it runs at all."""
-        return replace(self, batch=min(self.batch, 4 if self.net.has_images else 32), iterations=10)
+        return replace(self, batch=min(self.batch, 8 if self.net.has_images else 32), iterations=10)
 
     def without_dropout(self) -> Training:
         """Return the same with nothing dropped, so that losses can be compared."""

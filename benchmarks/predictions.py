@@ -45,5 +45,4 @@ def rows(options: Options) -> Iterator[Row]:
 def _measured(net: Net, present: list[str], crew: Crew, options: Options) -> Row:
     crew.ask(present, "predict", row=net.name)
     agree(crew.ask(present, "scores"))
-    figures, peak = crew.measure(present, "sample", 1, options)
-    return Row("predict", net.name, figures, crew.threads, flops=sum(net.flops), peak=peak)
+    return crew.measure(Row("predict", net.name, flops=sum(net.flops)), present, "sample", 1, options)

@@ -62,5 +62,6 @@ def _row_as_json(row: Row) -> dict[str, Any]:
     found: dict[str, Any] = {"group": row.group, "name": row.name, "unit": row.unit, "figures": figures}
     found |= {"threads": row.threads} if row.threads else {}
     found |= {"flops": row.flops, "peak": row.peak} if row.flops else {}
+    found |= {"cores": dict(row.cores)} if row.cores else {}
     found |= {"left out": dict(row.notes)} if row.notes else {}
     return found | ({"failure": row.failure} if row.failure else {})

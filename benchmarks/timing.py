@@ -40,7 +40,8 @@ class Row:
     """One line of the table: who took how much for the same work.
 
     `figures` are seconds or bytes, as `unit` says; `peak` is what the machine reached in flops a
-    second while the row ran; `notes` say who is left out, and why. A row that failed has `failure`.
+    second while the row ran; `cores` says how many each kept busy on average, in its busiest turn;
+    `notes` say who is left out, and why. A row that failed has `failure`.
     """
 
     group: str
@@ -50,6 +51,7 @@ class Row:
     unit: str = "s"
     flops: int = 0
     peak: float = 0.0
+    cores: Mapping[str, float] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
 

@@ -63,10 +63,8 @@ def _measured(
         if options.wants(group, f"{run} {training.name}"):
             count = measured.iterations if run == "epoch" else 1
             able = [name for name in present if peers.fits(name, run, training.net, training)]
-            figures, peak = crew.measure(able, run, count, options)
-            steps = {name: sample.divided(count) for name, sample in figures.items()}
-            name, flops = f"{run} {training.name}", measured.flops
-            yield Row(group, name, steps, crew.threads, flops=flops, peak=peak, notes=notes)
+            row = Row(group, f"{run} {training.name}", flops=measured.flops, notes=notes)
+            yield crew.measure(row, able, run, count, options)
 
 
 def agree(found: Mapping[str, Sequence[float]]) -> None:

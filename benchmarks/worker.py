@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import statistics
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,6 +71,21 @@ class Worker:
         cores = (time.process_time() - busy) / (time.perf_counter() - start)
         return {"seconds": seconds, "cores": cores}
 
+    def first(self, row: str, smoke: bool) -> float:
+        """Return what the first two steps take longer than two later ones: tracing and compiling."""
+        self.train(row, smoke, plain=False)
+        before = seconds_of(self.subject.step, 2)
+        later = statistics.median(seconds_of(self.subject.step, 1) for _ in range(3))
+        return 2 * (before - later)
+
+    def memory(self, row: str, smoke: bool) -> int:
+        """Return by how many bytes the process grows at most, from data and net to the third step."""
+        self.train(row, smoke, plain=False)
+        before = _resident()
+        for _ in range(3):
+            self.subject.step()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+
     def loop(self) -> int:
         """Build the loop that reaches the peak; return the flops of a call."""
         self.subject = self.module.Loop(self.threads)
@@ -77,6 +95,11 @@ class Worker:
         if run == "epoch":
             return lambda: self.subject.epoch(count)
         return getattr(self.subject, run)
+
+
+def _resident() -> int:
+    """Return the bytes of memory that the process holds now (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def main() -> None:

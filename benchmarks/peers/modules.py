@@ -20,22 +20,28 @@ def build(net: Net, nn: Any, assign: Callable[[Any, Any], object]) -> Any:
     return model
 
 
-def step_of(training: Training, model: Any, optim: Any, functional: Any) -> Callable[[Any, Any], Any]:
-    """Return a function of a batch that trains the model by one step and returns the loss."""
-    options = {"lr": training.rate, "weight_decay": training.weight_decay}
+def optimizer_of(training: Training, model: Any, optim: Any, **options: Any) -> Any:
+    """Return the optimiser of the statement in terms of `optim`."""
+    options |= {"lr": training.rate, "weight_decay": training.weight_decay}
     if training.adam:
-        optimizer = optim.Adam(model.parameters(), **options)
-    else:
-        optimizer = optim.SGD(model.parameters(), momentum=training.momentum, **options)
+        return optim.Adam(model.parameters(), **options)
+    return optim.SGD(model.parameters(), momentum=training.momentum, **options)
 
-    def loss_of(scores: Any, y: Any) -> Any:
-        if training.loss == "cross_entropy":
-            return functional.cross_entropy(scores, y)
-        return functional.mse_loss(scores, y, reduction=training.loss.split("_")[0])
+
+def loss_of(training: Training, model: Any, functional: Any) -> Callable[[Any, Any], Any]:
+    """Return the loss of a batch as a function."""
+    if training.loss == "cross_entropy":
+        return lambda x, y: functional.cross_entropy(model(x), y)
+    reduction = training.loss.split("_")[0]
+    return lambda x, y: functional.mse_loss(model(x), y, reduction=reduction)
+
+
+def step_of(loss_of_batch: Callable[[Any, Any], Any], optimizer: Any) -> Callable[[Any, Any], Any]:
+    """Return a function of a batch that trains by one step and returns the loss."""
 
     def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
-        loss = loss_of(model(x), y)
+        loss = loss_of_batch(x, y)
         loss.backward()
         optimizer.step()
         return loss

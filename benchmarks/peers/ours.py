@@ -8,7 +8,7 @@ import numpy as np
 
 import chainrule as cr
 from benchmarks.nets import Net, Training
-from benchmarks.peers.modules import build, step_of
+from benchmarks.peers.modules import build, loss_of, optimizer_of, step_of
 from chainrule import nn, optim
 from chainrule.nn import functional as F
 
@@ -20,8 +20,8 @@ class Trainer:
         _set_threads(threads)
         self.x, self.y = training.data()
         self.batch, self.epochs = training.batch, 0
-        self.model = build(training.net, nn, _assign)
-        step = step_of(training, self.model, optim, F)
+        model = build(training.net, nn, _assign)
+        step = step_of(loss_of(training, model, F), optimizer_of(training, model, optim))
         self.compiled = mode == "compiled"
         self.run = cr.compile(step) if self.compiled else step
 

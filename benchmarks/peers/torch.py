@@ -1,4 +1,8 @@
-"""PyTorch: eager, eager with images in channels_last, and torch.compile of the whole step."""
+"""PyTorch: eager, eager with images in channels_last, and torch.compile, in their quickest forms.
+
+The optimisers are the fused ones. `torch.compile` is given the net and the loss, whose backward pass
+it compiles too; with the optimiser inside it was never quicker.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.nets import Net, Training
-from benchmarks.peers.modules import build, step_of
+from benchmarks.peers.modules import build, loss_of, optimizer_of, step_of
 
 
 class Trainer:
@@ -24,8 +28,9 @@ class Trainer:
         if mode == "channels_last":
             model = model.to(memory_format=torch.channels_last)
             self.x = self.x.to(memory_format=torch.channels_last)
-        step = step_of(training, model, torch.optim, F)
-        self.run = torch.compile(step) if mode == "compile" else step
+        loss = loss_of(training, model, F)
+        optimizer = optimizer_of(training, model, torch.optim, fused=True)
+        self.run = step_of(torch.compile(loss) if mode == "compile" else loss, optimizer)
 
     def step(self, place: int = 0) -> float:
         """Train on one batch; return its loss."""
