@@ -67,7 +67,7 @@ def targets() -> dict[str, Target]:
     }
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _built(kernel: Any, operands: int, made_for: Target) -> tuple[Library, Callable[..., None]]:
     module = ir.Module()
     module.triple = made_for.triple

@@ -15,6 +15,7 @@ from chainrule.compiler.cpu.product import Matrix, Product, plan
 from chainrule.errors import ShapeError
 
 TARGETS = targets()
+LESSER = [name for name in TARGETS if name != "host"]
 # rows, columns, depth
 SMALL = [
     (1, 1, 1),
@@ -66,15 +67,25 @@ def check(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
     assert np.all(np.abs(out - exact) <= allowed)
 
 
-@pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("size", SMALL + ODD, ids=str)
-def test_the_numbers(size: tuple[int, int, int], form: str, name: str) -> None:
+def test_the_numbers(size: tuple[int, int, int], form: str) -> None:
     for dtype, at_end in (("float32", True), ("float64", False)):
         left, right = operands(form, size, dtype, at_end=at_end)
         out = guarded(np.full(size[:2], np.nan, dtype), at_end=at_end)
-        call(product(left, right, out), [left, right, out], TARGETS[name], at_end=at_end)
+        call(product(left, right, out), [left, right, out], TARGETS["host"], at_end=at_end)
         check(left, right, out)
+
+
+@pytest.mark.parametrize("name", LESSER)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", SMALL[-2:] + ODD, ids=str)
+def test_the_numbers_on_lesser_processors(size: tuple[int, int, int], form: str, name: str) -> None:
+    dtype = "float32" if form[0] == "N" else "float64"
+    left, right = operands(form, size, dtype)
+    out = guarded(np.full(size[:2], np.nan, dtype))
+    call(product(left, right, out), [left, right, out], TARGETS[name])
+    check(left, right, out)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -133,22 +144,17 @@ def test_a_left_that_is_packed_block_by_block(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize("size", [(5, 7, 3), (33, 18, 40)], ids=str)
-def test_batches_and_any_strides(size: tuple[int, int, int], name: str) -> None:
+@pytest.mark.parametrize(("size", "dtype"), [((5, 7, 3), "float64"), ((33, 18, 40), "float32")], ids=str)
+def test_batches_and_any_strides(size: tuple[int, int, int], dtype: str, name: str) -> None:
     rows, columns, depth = size
-    for dtype in ("float32", "float64"):
-        whole_left = guarded(numbers(3, 2 * rows, 3 * depth, dtype=dtype))
-        whole_right = guarded(numbers(depth, 4 * columns, dtype=dtype))
-        left, right = whole_left[:, 1::2, 2::3], whole_right[:, ::4]
-        kernel_of = {
-            "rows": np.full((3, rows, columns), np.nan, dtype),
-            "columns": np.full((3, columns, rows), np.nan, dtype).transpose(0, 2, 1),
-            "neither": np.full((3, rows, 2 * columns), np.nan, dtype)[:, :, ::2],
-        }
-        for out in kernel_of.values():
-            kernel = Product(3, matrix(left), matrix(right), matrix(out), dtype)
-            call(kernel, [left, right, out], TARGETS[name])
-            check(left, right, out)
+    left = guarded(numbers(3, 2 * rows, 3 * depth, dtype=dtype))[:, 1::2, 2::3]
+    right = guarded(numbers(depth, 4 * columns, dtype=dtype))[:, ::4]
+    by_row = np.full((3, rows, columns), np.nan, dtype)
+    by_column = np.full((3, columns, rows), np.nan, dtype).transpose(0, 2, 1)
+    apart = np.full((3, rows, 2 * columns), np.nan, dtype)[:, :, ::2]
+    for out in (by_row, by_column, apart):
+        call(product(left, right, out), [left, right, out], TARGETS[name])
+        check(left, right, out)
 
 
 def test_what_lies_between_the_columns_of_the_result_stays() -> None:
@@ -188,7 +194,7 @@ class AddBias:
 
 @pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("size", [(3, 5, 4), (40, 1, 24), (64, 100, 131)], ids=str)
+@pytest.mark.parametrize("size", [(3, 5, 4), (40, 1, 24), (33, 50, 131)], ids=str)
 def test_a_finish_instead_of_the_store(size: tuple[int, int, int], form: str, name: str) -> None:
     left, right = operands(form, size, "float32")
     out = guarded(np.full(size[:2], np.nan, np.float32))

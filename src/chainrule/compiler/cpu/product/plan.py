@@ -30,7 +30,7 @@ _STORE = 2.0  # cycles for each sum beyond sixteen that is stored at once
 _LANE_SUM = 1.2  # cycles to add two vectors' halves, when the lanes of sums are added up
 _BLOCK = 1 << 21  # bytes of the left that are packed at a time
 _ROWS_AT_LEAST = 1024  # rows that a packed panel is used with
-_DEEP, _SLICE = 1 << 12, 1 << 9  # steps beyond which sums are computed slice by slice; of a slice
+_DEEP, _SLICE = 1 << 12, 1 << 7  # steps beyond which sums are computed slice by slice; of a slice
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class Work:
     @property
     def packs_right(self) -> bool:
         """Whether the right is packed: its columns lie apart, or are read over and over."""
-        return self.right.column != 1 or (self.rows >= 256 and self.depth >= 64)
+        often = self.rows >= 64 if self.deep else self.rows >= 256 and self.depth >= 64
+        return self.right.column != 1 or often
 
     @property
     def block(self) -> int:
