@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,6 +39,13 @@ def test_libraries_in_cycles_are_freed_in_any_order() -> None:
         assert call(library, "half", 4) == 2
         del library
         gc.collect()
+
+
+def test_threads_compile_at_once_what_one_compiles() -> None:
+    texts = [HALF.replace("2", str(number)) for number in range(2, 50)]
+    with ThreadPoolExecutor(4) as workers:
+        together = list(workers.map(lambda text: build(text, target()), texts))
+    assert together == [build(text, target()) for text in texts]
 
 
 def test_what_is_not_ir_is_refused() -> None:

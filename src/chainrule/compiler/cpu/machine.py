@@ -7,6 +7,7 @@ not known here.
 
 from __future__ import annotations
 
+import ctypes
 import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
+from llvmlite.binding import ffi
 
 from chainrule.compiler.cpu.target import Target
 
@@ -51,8 +53,27 @@ def build(text: str, target: Target) -> Piece:
         options = llvm.create_pipeline_tuning_options(speed_level=2)
         options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
         passes = held.enter_context(llvm.create_pass_builder(machine, options))
-        passes.getModulePassManager().run(module, passes)
-        return Piece(machine.emit_object(module), zlib.compress(str(module).encode(), 1))
+        manager = held.enter_context(passes.getModulePassManager())
+        _at_once(ffi.lib.LLVMPY_RunNewModulePassManager)(manager, module, passes)
+        return Piece(_object(machine, module, held), zlib.compress(str(module).encode(), 1))
+
+
+def _object(machine: Any, module: Any, held: ExitStack) -> bytes:
+    """Return what `machine.emit_object(module)` does."""
+    error = held.enter_context(ffi.OutputString())
+    buffer = _at_once(ffi.lib.LLVMPY_TargetMachineEmitToMemory)(machine, module, 1, error)
+    if not buffer:
+        raise RuntimeError(str(error))
+    held.callback(ffi.lib.LLVMPY_DisposeMemoryBuffer, buffer)
+    return ctypes.string_at(ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer))
+
+
+def _at_once(function: Any) -> Any:
+    """Return a function of LLVM that several threads may be in at once.
+
+    llvmlite lets in one at a time; modules in contexts of their own need no such care.
+    """
+    return getattr(function, "_cfn", function)
 
 
 class Library:
