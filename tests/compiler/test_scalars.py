@@ -23,6 +23,7 @@ DTYPES = (
 APPROXIMATED = {"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "arctan2", "power"}
 UNARY = [f.name for f in scalar.FUNCTIONS.values() if f.arity == 1 and f.name != "cast"]
 BINARY = [f.name for f in scalar.FUNCTIONS.values() if f.arity == 2]
+COMPARED = [lambda a, b, name=name: apply(name, a, b) for name in ("less", "equal", "greater_equal")]
 FLOATS = [
     0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1.5, 3.0, -7.25, 1e-30, 1e30, np.inf, -np.inf, np.nan, 2.0**31, 1e10,
 ]  # fmt: skip
@@ -108,6 +109,12 @@ def test_python_numbers_are_weak(dtype: str, number: float) -> None:
     names = [name for name in BINARY if (name, dtype, number) != ("power", "bool", 2)]
     agree([apply(name, A, constant(number)) for name in names], {"a": values_of(dtype)})
     agree([apply(name, A, B) for name in names], {"a": values_of(dtype), "b": number})
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint32", "int64", "uint64"])
+def test_python_numbers_out_of_range_compare_by_their_value(dtype: str) -> None:
+    numbers = (-1, 300, -129, 2**31, 2**40)
+    agree([compared(A, n) for n in numbers for compared in COMPARED], {"a": values_of(dtype)})
 
 
 def test_python_numbers_among_themselves_stay_weak() -> None:

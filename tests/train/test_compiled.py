@@ -1,4 +1,4 @@
-"""The trainer's compiled step against its eager one: the same bits, and the same complaints."""
+"""The trainer's compiled step against its eager one: the same numbers, and the same complaints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Y = RNG.integers(0, 3, 50)
 
 def net():
     return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.3),
+        nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.3),
         nn.Linear(36, 3),
     )  # fmt: skip
 
@@ -35,11 +35,13 @@ def trained(compile, optimizer):
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
-def test_the_same_bits(optimizer):
+def test_the_same_numbers(optimizer):
     one, two = trained(True, optimizer), trained(False, optimizer)
-    assert one[0] == two[0] and one[2] == two[2]
+    assert one[2] == two[2]  # the same draws
+    for row, other in zip(one[0], two[0], strict=True):
+        assert row == pytest.approx(other, rel=2e-5)
     for a, b in zip(one[1], two[1], strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("compile", [True, False])

@@ -1,6 +1,5 @@
-"""compile: a function traced once for each kind of call, and replayed from then on.
+"""compile: a function traced once for each kind of call, and run as native code.
 
-The first call of a kind runs eagerly and is written down on the way; later ones run the program.
 A kind is told by the shapes and dtypes of the arguments, by what is not an array, and by what the
 function was seen to depend on: modes of modules, options of optimisers, gradients being there or not.
 """
@@ -16,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from chainrule.compiler.passes import PASSES, drop_unread, optimised
-from chainrule.compiler.replay import Replay
+from chainrule.compiler.step import Step
 from chainrule.core.mode import mode
 from chainrule.core.program import Program, Value
 from chainrule.core.spec import Array, spec_of
@@ -27,7 +26,11 @@ from chainrule.errors import ArgumentError, TraceError, UnknownNameError, neares
 
 _LAST = "keep what is wanted"  # the stage that is run: what nobody watches is left out
 _MANY = 8  # so many programs of one function are probably a mistake
-FORM: Any = Replay
+_SOURCES: dict[str, Callable[[Step], str]] = {
+    "nests": lambda step: step.listing,
+    "llvm": lambda step: step.native.ir,
+    "asm": lambda step: step.native.assembly(),
+}
 
 
 def compile(f: Callable[..., Any]) -> Compiled:
@@ -82,12 +85,17 @@ class Compiled:
             raise TraceError(f"{self.__name__}: there is no program before the first call")
         return self._latest.stages
 
-    def source(self, kind: str = "python") -> str:
-        """Return the generated code of the latest call."""
-        if kind != "python":
-            raise ArgumentError(f"source: {kind!r} is not made yet", hint="source('python')")
+    def source(self, kind: str = "nests") -> str:
+        """Return the code of the latest call: "nests" (readable loops), "llvm" or "asm"."""
+        if kind not in _SOURCES:
+            raise ArgumentError(f"source: there is no {kind!r}", hint=nearest(kind, _SOURCES))
         _ = self.stages
-        return cast("Plan", self._latest).replay.source
+        return _SOURCES[kind](cast("Plan", self._latest).step)
+
+    def table(self) -> str:
+        """Return the kernels of the latest call: flops, bytes, parts and buffers, one line for each."""
+        _ = self.stages
+        return cast("Plan", self._latest).step.table
 
     def watch(self, name: str) -> None:
         """Make an intermediate an output of later calls: it is then in `watched[name]`.
@@ -191,7 +199,7 @@ class Plan:
         extra = tuple(program.names[name] for name in self._watching)
         program = replace(program, results=program.results + extra, names={})
         self.stages = {**self.stages, _LAST: drop_unread(program)}
-        self.step = FORM(self.stages[_LAST])
+        self.step = Step(self.stages[_LAST])
 
     def holds(self) -> bool:
         """Tell whether all that the trace depended on is as it was."""
@@ -204,7 +212,7 @@ class Plan:
         )
 
     def run(self, leaves: Sequence[Any], watched: dict[str, Tensor]) -> Any:
-        """Replay on new arguments, and leave behind what the function leaves behind."""
+        """Run on new arguments, and leave behind what the function leaves behind."""
         arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if _is_array(leaf)]
         found = self.step.run(arguments, [_array(value, tensor) for value, tensor in self._sources])
         self._leave(found, watched)

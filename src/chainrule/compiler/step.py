@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -38,14 +39,17 @@ _ROLES = (
 )  # fmt: skip
 
 
+_lowering = threading.Lock()
+
+
 class Step:
     """The native form of a program: `run(arguments, captured)` returns the results."""
 
     def __init__(self, program: Program) -> None:
-        lowered = Lowering(program)
+        with _lowering:  # terms are shared while a program is lowered
+            lowered = Lowering(program)
+            work = [self._kernel(item) for item in lowered.schedule.items]
         self._actions, self._streams = lowered.actions, lowered.streams
-        self.nests: list[Nest] = []
-        work = [self._kernel(item) for item in lowered.schedule.items]
         offsets, size = arranged([buffers for _, buffers, _ in work])
         self._block = np.empty(size + ALIGNMENT, np.uint8)
         self._constants = [np.ascontiguousarray(each.array) for each in lowered.constants]
@@ -113,7 +117,9 @@ class Step:
             sizes = f"{kernel.flops:>14,}{kernel.bytes:>14,}{kernel.parts:>7}"
             lines.append(f"{kernel.name:<18}{sizes}  {' '.join(names)}")
         totals = [sum(getattr(each[0], what) for each in self.work) for what in ("flops", "bytes")]
-        lines.append(f"{'all':<18}{totals[0]:>14,}{totals[1]:>14,}{'':>7}  {self.block_bytes:,} bytes of memory")
+        lines.append(
+            f"{'all':<18}{totals[0]:>14,}{totals[1]:>14,}{'':>7}  {self.block_bytes:,} bytes of memory"
+        )
         return "\n".join(lines)
 
     # ---- making ----------------------------------------------------------------------------------
@@ -121,7 +127,6 @@ class Step:
         """Return the kernel of an item, its operands and which of them it writes."""
         if item.stores:
             nest = Nest.of(item.variables, item.stores, item.serial)
-            self.nests.append(nest)
             return Loops(nest), list(nest.buffers), nest.written
         writes = tuple(range(len(item.buffers) - len(item.written), len(item.buffers)))
         if not isinstance(item.work, tuple):

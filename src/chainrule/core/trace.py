@@ -45,7 +45,7 @@ class Watched(float):
 
 
 class Trace:
-    """The trace of one run. Use it as a context; then `program` and what to check before a replay."""
+    """The trace of one run. Use it as a context; then `program` and what to check before a run."""
 
     def __init__(self, name: str) -> None:
         self.name = name

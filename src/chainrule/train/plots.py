@@ -23,7 +23,7 @@ def curves(history: History) -> bytes:
     """Return loss and accuracy (or error) over the epochs, one panel each, as a PNG."""
     epochs = history.column("epoch")
     kinds = [kind for kind in ("loss", "accuracy", "rmse") if f"train_{kind}" in history.columns]
-    figure = _figure(4.6 * len(kinds), 3.2)
+    figure = blank(4.6 * len(kinds), 3.2)
     for place, kind in enumerate(kinds, 1):
         axes = figure.add_subplot(1, len(kinds), place)
         for split, colour in (("train", _TRAIN), ("validation", _VALIDATION)):
@@ -35,18 +35,18 @@ def curves(history: History) -> bytes:
         axes.set_title(kind, loc="left")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def confusion(matrix: Array, classes: Sequence[str]) -> bytes:
     """Return the confusion matrix as a PNG, coloured by the share of each true class."""
     count = len(matrix)
     side = min(3.0 + 0.36 * count, 14.0)
-    figure = _figure(side + 0.8, side)
+    figure = blank(side + 0.8, side)
     axes = figure.add_subplot()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [_short(name) for name in classes]
+    names = [short(name) for name in classes]
     axes.set_xticks(range(count), names, rotation=90 if max(map(len, names)) > 3 else 0)
     axes.set_yticks(range(count), names)
     axes.set_xlabel("predicted")
@@ -55,21 +55,24 @@ def confusion(matrix: Array, classes: Sequence[str]) -> bytes:
         for (row, column), number in np.ndenumerate(matrix):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(number), ha="center", va="center", color=colour, fontsize=8)
-    return _png(figure)
+    return png(figure)
 
 
-def _figure(width: float, height: float) -> Any:
+def blank(width: float, height: float) -> Any:
+    """Return an empty figure of this size in inches; MissingDependencyError without matplotlib."""
     return need("matplotlib.figure", for_="drawing figures").Figure((width, height), layout="constrained")
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
+    """Return a figure as the bytes of a PNG."""
     canvas = need("matplotlib.backends.backend_agg", for_="drawing figures").FigureCanvasAgg(figure)
     content = io.BytesIO()
     canvas.print_png(content)
     return content.getvalue()
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """Return the name of a class as it fits into a figure."""
     # A dollar sign would be read as mathematics.
     name = name.replace("$", r"\$")
     return name if len(name) <= 14 else name[:13] + "…"

@@ -40,17 +40,22 @@ def html_report(
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="headline">{escape(_headline(tested))}</p>',
-        *(_figure(caption, png) for caption, png in figures.items()),
+        *(picture(caption, png) for caption, png in figures.items()),
         _classes(tested),
         *sections,
         "<h2>Settings</h2>",
-        _table(("setting", "value"), sorted(config["settings"].items())),
+        table(("setting", "value"), sorted(config["settings"].items())),
         "<h2>Data</h2>",
-        _table(("", ""), ((key, value) for key, value in config["data"].items())),
+        table(("", ""), ((key, value) for key, value in config["data"].items())),
         "<h2>Epochs</h2>",
-        _table(history.columns, ([row.get(name) for name in history.columns] for row in history)),
+        table(history.columns, ([row.get(name) for name in history.columns] for row in history)),
         f"<p>Made by chainrule {escape(str(config['chainrule']))}.</p>",
     ]
+    return document(title, parts)
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """Return a page with the given parts, in HTML, as its body."""
     body = "\n".join(part for part in parts if part)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -69,15 +74,17 @@ def _classes(tested: Evaluation | None) -> str:
     if tested is None or not tested.per_class():
         return ""
     rows = [(each.name, each.precision, each.recall, each.f1, each.samples) for each in tested.per_class()]
-    return "<h2>Classes</h2>\n" + _table(("class", "precision", "recall", "F1", "samples"), rows)
+    return "<h2>Classes</h2>\n" + table(("class", "precision", "recall", "F1", "samples"), rows)
 
 
-def _figure(caption: str, png: bytes) -> str:
+def picture(caption: str, png: bytes) -> str:
+    """Return a heading and a PNG below it, which becomes part of the page."""
     data = base64.b64encode(png).decode()
     return f'<h2>{escape(caption)}</h2>\n<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
 
 
-def _table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a table; numbers stand to the right."""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     lines = "\n".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
     return f"<table>\n<tr>{head}</tr>\n{lines}\n</table>"

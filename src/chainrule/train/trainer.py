@@ -91,7 +91,7 @@ class Trainer:
         self.source: dict[str, Any] = {}
         self.monitor: Monitor | None = None
         self.compile = compile
-        self._replayed, self._updated = compiled(self._gradients), compiled(optimizer.step)
+        self._compiled, self._updated = compiled(self._gradients), compiled(optimizer.step)
 
     # ---- training ------------------------------------------------------------------------------
     def fit(
@@ -165,7 +165,7 @@ class Trainer:
             self.optimizer.step()
             return done
         before = random.get_state()
-        done = self._replayed(x, y)
+        done = self._compiled(x, y)
         if not finite(done.loss, self.model):
             random.set_state(before)  # the same masks again, now with a graph to search
             self._check(self._gradients(x, y).loss)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chainrule.data import Splits
+from chainrule.errors import ChainruleError
 from chainrule.train.assembly import Assembled, assemble
 from chainrule.train.budget import epochs_within
 from chainrule.train.evaluation import Evaluation
@@ -22,8 +23,16 @@ from chainrule.train.trainer import Trainer
 Ready = tuple[Preparation, Splits]
 
 
-class LeftOut(Exception):
-    """Something was not trained; the message says why."""
+class LeftOut(ChainruleError):
+    """Something was not trained; the headline says why."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that was left out, and why."""
+
+    title: str
+    reason: str
 
 
 @dataclass

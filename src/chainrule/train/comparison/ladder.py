@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from chainrule.data import Dataset, Splits
-from chainrule.errors import ArgumentError, DataError
+from chainrule.data import Splits
+from chainrule.errors import ChainruleError
 from chainrule.train.assembly import prepare_data
-from chainrule.train.comparison.fitting import Fitted, LeftOut, Ready, fit, fitting
-from chainrule.train.comparison.problem import Problem
+from chainrule.train.comparison.fitting import Fitted, LeftOut, Missing, Ready, fit, fitting
+from chainrule.train.comparison.problem import Problem, tested_split
 from chainrule.train.comparison.rungs import Rung
 from chainrule.train.comparison.searches import run as search
 from chainrule.train.comparison.verdict import Result
@@ -33,14 +33,6 @@ _SHOWN = 24  # images that a model gets wrong
 _TIMED, _ROUNDS = 256, 3  # samples whose prediction is timed, and how often
 
 
-@dataclass(frozen=True)
-class Missing:
-    """A rung that was left out, and why."""
-
-    title: str
-    reason: str
-
-
 class Ladder:
     """Trains `rungs` on the training split of `splits` within `seconds`, and tests each.
 
@@ -52,15 +44,16 @@ class Ladder:
         self, splits: Splits, rungs: Sequence[Rung], chosen: Mapping[str, Any], seconds: float
     ) -> None:
         self.test = tested_split(splits)
-        self.splits = replace(splits, validation=None)
-        self.rungs, self.chosen, self.seconds = list(rungs), chosen, seconds
+        self.splits = replace(splits, validation=None, test=None)
+        self.rungs, self.seconds = list(rungs), seconds
+        self.wanted = {rung.name: rung.settings(self.splits, chosen) for rung in rungs}
         self.results: list[Result] = []
         self.missing: list[Missing] = []
         self.fitted: dict[str, Fitted] = {}
         self.signal = 0
         self._ready: dict[tuple[Any, ...], tuple[Ready, float]] = {}
 
-    def climb(self) -> Iterator[Rung | Result | Missing]:
+    def run(self) -> Iterator[Rung | Result | Missing]:
         """Yield each rung before it begins, and what it came to; raises Stopped when asked to."""
         end = time.perf_counter() + self.seconds
         for place, rung in enumerate(self.rungs):
@@ -69,16 +62,15 @@ class Ladder:
             share = left * rung.share / sum(each.share for each in self.rungs[place:])
             try:
                 result = self._searched(rung, share) if rung.searched else self._trained(rung, share)
-            except (LeftOut, ArgumentError, DataError) as reason:
-                told = reason.headline if not isinstance(reason, LeftOut) else str(reason)
-                self.missing.append(Missing(rung.title, told))
+            except ChainruleError as reason:
+                self.missing.append(Missing(rung.title, reason.headline))
                 yield self.missing[-1]
             else:
                 self.results.append(result)
                 yield result
 
     def _trained(self, rung: Rung, share: float) -> Result:
-        wanted = rung.settings(self.splits, self.chosen)
+        wanted = self.wanted[rung.name]
         began = time.perf_counter()
         ready, preparing = self._prepared(wanted)
         left = share - (time.perf_counter() - began)
@@ -103,8 +95,7 @@ class Ladder:
         )
 
     def _searched(self, rung: Rung, share: float) -> Result:
-        settings = rung.settings(self.splits, self.chosen)
-        (preparation, _), _ = self._prepared(settings)
+        (preparation, _), _ = self._prepared(self.wanted[rung.name])
         problem = Problem(self.splits.train, preparation, _SEARCHED)
         curve = search("random search", problem, self.test, share, lambda: self.signal)
         if self.signal:
@@ -134,14 +125,6 @@ class Ladder:
             ready: tuple[Preparation, Splits] = prepare_data(settings, self.splits)
             self._ready[key] = ready, time.perf_counter() - began
         return self._ready[key]
-
-
-def tested_split(splits: Splits) -> Dataset:
-    """Return the test split, or the validation split where there is none; DataError without either."""
-    found = splits.test or splits.validation
-    if found is None:
-        raise DataError(f"compare: {splits.name} has no samples to test on")
-    return found
 
 
 def most_wrong(scores: Array, labels: Array) -> tuple[tuple[int, int], ...]:

@@ -7,7 +7,6 @@ thousands of them is as quick as it can be.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ from chainrule.compiler import compile as compiled
 from chainrule.core.mode import no_grad
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
-from chainrule.data import Dataset
+from chainrule.data import Dataset, Splits
+from chainrule.errors import DataError
 from chainrule.nn import Linear
 from chainrule.nn import functional as F
 from chainrule.train.metrics import Array
@@ -75,4 +75,9 @@ class Problem:
         return Tensor(np.ascontiguousarray(self.preparation(x).reshape(len(x), -1), np.float32))
 
 
-Search = Callable[[Problem], Any]
+def tested_split(splits: Splits) -> Dataset:
+    """Return the test split, or the validation split where there is none; DataError without either."""
+    found = splits.test or splits.validation
+    if found is None:
+        raise DataError(f"compare: {splits.name} has no samples to test on")
+    return found

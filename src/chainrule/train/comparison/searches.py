@@ -16,10 +16,12 @@ from typing import Any
 from chainrule import optim
 from chainrule.compiler import compile as compiled
 from chainrule.core.tensor import Tensor
-from chainrule.data import Batches
+from chainrule.data import Batches, Normalizer, Splits
 from chainrule.nn import functional as F
-from chainrule.train.comparison.problem import Problem
+from chainrule.train.comparison.fitting import Missing
+from chainrule.train.comparison.problem import Problem, tested_split
 from chainrule.train.metrics import accuracy
+from chainrule.train.run import Stopped
 
 _BATCH = 64
 _TRIES = 1000
@@ -187,3 +189,34 @@ def _step(problem: Problem, optimizer: optim.Optimizer) -> Any:
         return loss
 
     return step
+
+
+class Searches:
+    """Runs every search on the same data, each for an equal part of what is left of `seconds`.
+
+    Set `signal` to stop; `curves` then holds those that are done.
+    """
+
+    def __init__(self, splits: Splits, seconds: float) -> None:
+        self.test, self.train, self.seconds = tested_split(splits), splits.train, seconds
+        self.curves: list[Curve] = []
+        self.missing: list[Missing] = []
+        self.signal = 0
+
+    def run(self) -> Iterator[str | Curve | Missing]:
+        """Yield the title of each search before it begins, and its curve; raises Stopped when asked to."""
+        preparation = Normalizer().fit(self.train.x)
+        end = time.perf_counter() + self.seconds
+        for place, title in enumerate(SEARCHES):
+            yield title
+            problem = Problem(self.train, preparation)
+            seconds = (end - time.perf_counter()) / (len(SEARCHES) - place)
+            curve = run(title, problem, self.test, seconds, lambda: self.signal)
+            if self.signal:
+                raise Stopped(self.signal)
+            if curve.steps:
+                self.curves.append(curve)
+                yield curve
+            else:
+                self.missing.append(Missing(title, f"not one step fits into its {seconds:.0f} seconds"))
+                yield self.missing[-1]
