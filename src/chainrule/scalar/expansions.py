@@ -1,6 +1,6 @@
 """The error function, written in the other scalar functions.
 
-Neither NumPy nor LLVM has `erf`, so every target uses this expression. Own derivation: Chebyshev
+NumPy has no `erf`, so it computes this expression. Own derivation: Chebyshev
 fits of erf(x) / x in x*x on [0, 1] (error 1.3e-19), and of erfc(x) * exp(x*x) on [1, 6] in
 u = (x - 2.5) / (x + 2.5) (error 3e-17); beyond 6, erf rounds to 1 in float64.
 """

@@ -115,18 +115,16 @@ def _apply(code: Code, node: Expr, args: Sequence[Typed], lanes: int) -> Typed:
         return Typed(converted(code, args[0].value, args[0].dtype, dtype), dtype, False)
     if name in _LOGICAL or name == "logical_not":
         return Typed(_logical(code, name, args), _BOOL, False)
-    values = [
-        converted(code, arg.value, arg.dtype, kind) for arg, (kind, _) in zip(args, kinds[:-1], strict=True)
-    ]
+    operands = [kind for kind, _ in kinds[:-1]]
+    if name in whole.SIGNS:
+        operands = _compared(args, operands)
+    values = [converted(code, arg.value, arg.dtype, kind) for arg, kind in zip(args, operands, strict=True)]
     if name == "select":
         return Typed(code.builder.select(*values), dtype, False)
     if name in whole.SIGNS:
-        return Typed(
-            _compare(code, whole.SIGNS[name], [kind for kind, _ in kinds[:-1]], values), dtype, False
-        )
-    operand = kinds[0][0]
-    if operand.kind != "f":
-        return Typed(whole.FUNCTIONS[name](code, operand, *values), dtype, weak)
+        return Typed(_compare(code, whole.SIGNS[name], operands, values), dtype, False)
+    if operands[0].kind != "f":
+        return Typed(whole.FUNCTIONS[name](code, operands[0], *values), dtype, weak)
     shortcut = _SHORT_POWERS.get(_exponent(node.args[1])) if name == "power" else None
     registers = [Register(code, value) for value in values]
     made = _REAL[name](*registers) if shortcut is None else shortcut(registers[0])
@@ -135,11 +133,24 @@ def _apply(code: Code, node: Expr, args: Sequence[Typed], lanes: int) -> Typed:
 
 def _logical(code: Code, name: str, args: Sequence[Typed]) -> Value:
     truths = [is_true(code, arg.value, arg.dtype) for arg in args]
-    return (
-        code.builder.not_(truths[0])
-        if name == "logical_not"
-        else getattr(code.builder, _LOGICAL[name])(*truths)
-    )
+    if name == "logical_not":
+        return code.builder.not_(truths[0])
+    return getattr(code.builder, _LOGICAL[name])(*truths)
+
+
+def _compared(args: Sequence[Typed], dtypes: Sequence[DType]) -> list[DType]:
+    """Return the dtypes to compare in: a Python integer may lie outside of the other one's range."""
+    if dtypes[0].kind not in "iu" or not any(arg.weak and not _fits(arg, dtypes[0]) for arg in args):
+        return list(dtypes)
+    return [_INT if arg.weak or arg.dtype.itemsize < 8 else arg.dtype for arg in args]
+
+
+def _fits(arg: Typed, dtype: DType) -> bool:
+    """Tell whether a Python integer is known to lie in the range of a dtype."""
+    number = arg.value.constant if isinstance(arg.value, ir.Constant) else None
+    number = number[0] if isinstance(number, list) else number  # one a lane, all alike
+    info = np.iinfo(dtype)
+    return isinstance(number, int) and info.min <= number <= info.max
 
 
 def _compare(code: Code, sign: str, dtypes: Sequence[DType], values: Sequence[Value]) -> Value:

@@ -31,7 +31,8 @@ def register_type(dtype: DType, lanes: int = 1) -> ir.Type:
 def known(number: float, dtype: DType) -> ir.Constant:
     """Return a known number of a dtype; one that is too large for float32 becomes infinite."""
     with np.errstate(over="ignore"):
-        return ir.Constant(register_type(dtype), dtype.type(number).item())
+        item = dtype.type(number).item() if dtype.kind == "f" else number
+    return ir.Constant(register_type(dtype), item)
 
 
 def converted(code: Code, value: Value, old: DType, new: DType) -> Value:
