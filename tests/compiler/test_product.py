@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from guarded import call, guarded, targets
 from llvmlite import ir
+from tests.compiler.guarded import call, guarded, targets
 
 from chainrule.compiler.cpu.code import Code
 from chainrule.compiler.cpu.product import Matrix, Product, plan
@@ -26,6 +26,7 @@ SMALL = [
     (10, 2, 8),
     (32, 16, 16),
     (32, 1, 16),
+    (9, 7, 3),
     (1, 7, 5),
 ]
 ODD = [(13, 17, 19), (1, 100, 33), (37, 1, 130), (64, 10, 100), (10, 100, 64), (7, 49, 1), (5, 131, 257)]

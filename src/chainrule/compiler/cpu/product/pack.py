@@ -44,6 +44,10 @@ def pack(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -
     if lines.line == 1:
         _copy(code, lines, source, count, panel)
         return
+    packed = isinstance(lines.depth, int) and lines.step == 1 and lines.line == lines.depth
+    if packed and 1 < count <= lines.lanes and count * lines.line <= 2 * lines.lanes:
+        _deal(code, lines, source, count, panel)
+        return
     block = min(lines.lanes, _SQUARE // np.dtype(lines.dtype).itemsize)
     rest = count % block
     if count > rest:
@@ -55,6 +59,15 @@ def pack(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -
         here = code.at(source, (count - rest) * lines.line, lines.dtype)
         there = Panel(code.at(panel.start, count - rest, lines.dtype), panel.width)
         _block(code, lines, here, rest, there)
+
+
+def _deal(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
+    """Copy a few short lines that lie one behind the other, by way of two registers."""
+    size = 1 << (count - 1).bit_length()
+    found = code.load(source, 0, lines.dtype, count * lines.line)
+    for step in range(lines.line):
+        picks = [min(line, count - 1) * lines.line + step for line in range(size)]
+        code.store(shuffled(code, found, found, picks), panel.start, step * panel.width, lines.dtype)
 
 
 def _block(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
