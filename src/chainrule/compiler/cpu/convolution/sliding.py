@@ -23,6 +23,7 @@ from chainrule.compiler.cpu.target import Target
 
 ENOUGH = 16  # parts that keep four threads evenly busy
 AHEAD = 1200  # cycles between asking for numbers and needing them
+FEW = 7  # taps of a row whose weights stay in registers at once, where they are of one channel
 NEXT = 6  # channels that are asked for ahead at most: their lines may fall on the same places of a cache
 UNROLLED = 1000  # multiply-adds that are written out at most; beyond, columns are looked up
 
@@ -124,7 +125,12 @@ class _Writer(Writer):
         self.tap = plan.columns.source_step * self.block, plan.columns.tap_step, 0  # from tap to tap of a row
         self.taps = max((len(each) for each in plan.rows.places), default=0)  # rows of taps, at most
         self.channels = plan.result if plan.groups > 1 else plan.result // plan.shares
-        width, self.depth = strip(target.registers, -(-plan.width // plan.columns.phases), self.channels)
+        held = (
+            min(FEW, max((len(each) for each in plan.columns.places), default=1)) if self.channels == 1 else 1
+        )
+        width, self.depth = strip(
+            target.registers + 1 - held, -(-plan.width // plan.columns.phases), self.channels
+        )
         self.runs = runs(plan.columns, width)
         written = sum(run.width * len(run.segments) for run in self.runs) * self.depth
         if written > UNROLLED:
@@ -136,9 +142,8 @@ class _Writer(Writer):
         groups = plan.groups // plan.shares if plan.groups > 1 else 1
         with code.loop(*self.args[-2:], name="part") as part:
             spot, taps, band = self.part(part)
-            with code.loop(0, self.block, self.lanes, name="lane") as lane:
-                with code.loop(0, groups, name="group") as index:
-                    self.row(self.moved(self.moved(spot, lane, (1, 0, 1)), index, self.group), taps, band)
+            with code.loop(0, groups, name="group") as index:
+                self.row(self.moved(spot, index, self.group), taps, band)
         code.finish()
 
     def part(self, part: ir.Value) -> tuple[Spot, ir.Value, ir.Value]:
@@ -180,7 +185,7 @@ class _Writer(Writer):
             ]
             first = self.moved(spot, 1, begin)
             with self.code.loop(low, high, name="tile") as index:
-                self.tile(self.moved(first, index, beside), taps, stretches, run.width, depth)
+                self.tiles(self.moved(first, index, beside), taps, stretches, run.width, depth)
 
     def by_table(self, spot: Spot, taps: ir.Value, band: ir.Value, depth: int) -> None:
         """Write the columns of a row: one at a time, its taps looked up."""
@@ -188,7 +193,12 @@ class _Writer(Writer):
         with self.code.loop(*self.share(band, plan.width, 0, plan.width), name="column") as column:
             met = self.looked_up("columns", plan.columns, column, self.block, 1)
             place = self.moved(spot, column, (0, 0, self.block))
-            self.tile(place, taps, [Stretch(*met, 0, 1)], 1, depth)
+            self.tiles(place, taps, [Stretch(*met, 0, 1)], 1, depth)
+
+    def tiles(self, spot: Spot, taps: ir.Value, stretches: Sequence[Stretch], width: int, depth: int) -> None:
+        """Write one tile for all images of a block, as many at a time as a vector holds."""
+        with self.each(self.block // self.lanes) as index:
+            self.tile(self.moved(spot, index, (self.lanes, 0, self.lanes)), taps, stretches, width, depth)
 
     def tile(self, spot: Spot, taps: ir.Value, stretches: Sequence[Stretch], width: int, depth: int) -> None:
         """Write one tile: its sums over the source's channels, the row's taps and the columns' taps."""
@@ -205,7 +215,7 @@ class _Writer(Writer):
                 if later is not None:
                     for source in meets:
                         self.prefetch(code.at(line.first, later, self.dtype), source)
-                if depth == 1 and meets:
+                if depth == 1 and 0 < sum(each.taps for each in stretches if meets) <= FEW:
                     self.multiply_by_source(line, sums, meets)
                 else:
                     self.multiply_by_tap(line, sums, stretches)
@@ -215,29 +225,33 @@ class _Writer(Writer):
                 code.store(code.get(place), spot.third, offset, self.dtype)
 
     def multiply_by_tap(self, spot: Spot, sums: list[list[ir.Value]], stretches: Sequence[Stretch]) -> None:
-        """Write the taps of a row one after the other: a number meets the weights of all channels."""
-        code, pace = self.code, self.plan.columns.pace * self.block
-        away = range(0, len(sums[0]) * self.channel[1], self.channel[1])
+        """Write the taps of a row one after the other: each number meets the weights of all channels."""
+        code, pace, channels = self.code, self.plan.columns.pace * self.block, range(len(sums[0]))
         for each in stretches:
             start = self.moved(spot, 1, (each.source, each.weight, 0))
             with self.each(each.taps) as index:
                 here = self.moved(start, index, self.tap)
-                weights = [code.splat(code.load(here.second, at, self.dtype), self.lanes) for at in away]
-                for i in range(each.start, each.stop):
-                    number = code.load(here.first, i * pace, self.dtype, self.lanes)
-                    for place, weight in zip(sums[i], weights, strict=True):
-                        code.set(place, code.call("llvm.fmuladd", [number, weight, code.get(place)]))
+                active = {(i, j): sums[i][j] for i in range(each.start, each.stop) for j in channels}
+                self.multiply(
+                    active,
+                    lambda i, at=here.first: code.load(at, i * pace, self.dtype, self.lanes),
+                    lambda j, at=here.second: self.weight(at, j * self.channel[1]),
+                )
 
     def multiply_by_source(self, spot: Spot, sums: list[list[ir.Value]], meets: Meets) -> None:
         """Write the taps of a row for one channel: a number meets all its taps while it is in a register."""
         code = self.code
         known = sorted({at for pairs in meets.values() for _, at in pairs})
-        weights = {at: code.splat(code.load(spot.second, at, self.dtype), self.lanes) for at in known}
+        weights = {at: self.weight(spot.second, at) for at in known}
         for source, pairs in meets.items():
             number = code.load(spot.first, source, self.dtype, self.lanes)
             for i, at in pairs:
                 place = sums[i][0]
                 code.set(place, code.call("llvm.fmuladd", [number, weights[at], code.get(place)]))
+
+    def weight(self, pointer: ir.Value, offset: int) -> ir.Value:
+        """Return a weight in all lanes."""
+        return self.code.splat(self.code.load(pointer, offset, self.dtype), self.lanes)
 
     def meets(self, stretches: Sequence[Stretch]) -> Meets:
         """Return what a tile reads in a row of a channel, from the left; nothing where taps are looked up."""

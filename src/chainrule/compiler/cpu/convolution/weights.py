@@ -161,17 +161,16 @@ class _Writer(Writer):
         if self.rows * sum(each.channels.count * each.outputs.count for each in self.tiles) == 1:
             size, rows = max(1, blocks), max(1, height)
         with (
-            code.loop(0, self.block, self.lanes, name="lane") as lane,
             code.loop(0, blocks, size, name="near") as start,
             code.loop(0, height, rows, name="band") as row,
         ):
-            here = self.moved(self.moved(spot, lane, (1, 1, 0)), start, self.image)
+            here = self.moved(spot, start, self.image)
             rest, stop = code.builder.sub(constant(blocks), start), code.builder.add(row, constant(rows))
             yield here, Near(code.call("llvm.smin", [rest, constant(size)]), row, stop)
 
     @contextmanager
     def each_row(self, spot: Spot, tiles: Tiles) -> Iterator[tuple[Spot, ir.Value, ir.Value]]:
-        """Repeat what is written inside for each tile and row of taps; yields spot, row and address of sums."""
+        """Repeat what is written inside for each tile and row of taps; yields spot, row and sums."""
         code, (channels, outputs, before) = self.code, tiles
         size = len(self.cells(tiles)) * self.lanes
         first = code.at(self.args[3], before * self.rows * self.lanes, self.dtype)
@@ -212,27 +211,26 @@ class _Writer(Writer):
             line = self.moved(self.moved(first, number, self.image), row, above)
             for run in columns:
                 start = self.moved(line, run.first, beside)
-                with self.each(run.places) as column:
-                    active = {cell: place for cell, place in sums.items() if cell.tap in run.taps}
-                    self.multiply(self.moved(start, column, beside), active)
+                active = {cell: place for cell, place in sums.items() if cell.tap in run.taps}
+                with self.each(run.places) as column, self.each(self.block // self.lanes) as some:
+                    here = self.moved(start, column, beside)
+                    self.add(self.moved(here, some, (self.lanes, self.lanes, 0)), active)
         for cell, at in places:
             code.store(code.get(sums[cell]), kept, at, self.dtype)
 
-    def multiply(self, spot: Spot, sums: dict[Cell, ir.Value]) -> None:
+    def add(self, spot: Spot, sums: dict[Cell, ir.Value]) -> None:
         """Write one step of a tile: what a column adds to its sums."""
         code, step = self.code, self.geometry.dilation[1] * self.block
-        upstream = {
-            output: code.load(spot.first, output * self.g_channel, self.dtype, self.lanes)
-            for output in dict.fromkeys(cell.output for cell in sums)
-        }
-        numbers: dict[tuple[int, int], ir.Value] = {}
-        for cell, place in sums.items():
-            source = cell.channel, cell.tap
-            if source not in numbers:
-                offset = cell.channel * self.x_channel + cell.tap * step - self.left * self.block
-                numbers[source] = code.load(spot.second, offset, self.dtype, self.lanes)
-            made = code.call("llvm.fmuladd", [upstream[cell.output], numbers[source], code.get(place)])
-            code.set(place, made)
+
+        def number(channel: int, tap: int) -> ir.Value:
+            offset = channel * self.x_channel + tap * step - self.left * self.block
+            return code.load(spot.second, offset, self.dtype, self.lanes)
+
+        self.multiply(
+            {((cell.channel, cell.tap), cell.output): place for cell, place in sums.items()},
+            lambda source: number(*source),
+            lambda output: code.load(spot.first, output * self.g_channel, self.dtype, self.lanes),
+        )
 
     def totals(self, spot: Spot, tiles: Tiles, kept: ir.Value) -> None:
         """Write the weights' gradients that the sums of a tile come to."""

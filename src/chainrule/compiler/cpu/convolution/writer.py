@@ -6,7 +6,7 @@ meets. It knows nothing of forward or gradient.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -72,6 +72,26 @@ class Writer:
         start = self.code.builder.mul(place, constant(3))
         entry = self.code.at(table, start, np.int64)
         return [self.code.load(entry, k, np.int64) for k in range(3)]
+
+    def multiply(
+        self,
+        sums: Mapping[tuple[Any, Any], ir.Value],
+        left: Callable[[Any], ir.Value],
+        right: Callable[[Any], ir.Value],
+    ) -> None:
+        """Add left(i) * right(j) to the sum at every (i, j); the fewer factors stay in registers."""
+        lefts, rights = ([*dict.fromkeys(each[side] for each in sums)] for side in (0, 1))
+        if len(lefts) < len(rights):
+            self.multiply({(j, i): place for (i, j), place in sums.items()}, right, left)
+            return
+        held = {j: right(j) for j in rights}
+        for i in lefts:
+            number = left(i)
+            for j in rights:
+                place = sums.get((i, j))
+                if place is not None:
+                    made = self.code.call("llvm.fmuladd", [number, held[j], self.code.get(place)])
+                    self.code.set(place, made)
 
     def prefetch(self, pointer: ir.Value, offset: int) -> None:
         """Ask for the line at an address, which need not be one of a buffer."""
