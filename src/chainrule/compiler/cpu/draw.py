@@ -17,6 +17,7 @@ from chainrule.compiler.cpu.code import INDEX, Code, constant
 from chainrule.compiler.cpu.maths import elementary, real
 from chainrule.compiler.cpu.maths.register import Register
 from chainrule.compiler.cpu.target import Target
+from chainrule.errors import DTypeError
 
 # Of Philox4x32-10 (Salmon et al., SC 2011): multipliers, and what the key moves on by.
 _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
@@ -30,7 +31,8 @@ class Draw:
     """The kernel that draws. Operands: the state (three 64-bit integers), the numbers (plain).
 
     `kind` is "uniform" in [low, high), "normal" with mean `low` and deviation `high`, or "integers"
-    in [low, high) as int64. A block is one value of the counter: four 32-bit words.
+    in [low, high) as int64. A block is one value of the counter: four 32-bit words. Raises
+    `DTypeError` for numbers that are not float32, float64 or int64.
     """
 
     kind: str
@@ -41,6 +43,10 @@ class Draw:
 
     name = "draw"
     scratch = 0
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float32", "float64", "int64"):
+            raise DTypeError(f"native code: draws no {self.dtype}", hint="draw float32, and cast with astype")
 
     @property
     def blocks(self) -> int:
