@@ -8,7 +8,7 @@ calls compute together is not known here.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.compiler.cpu import kernel as kernels
 from chainrule.compiler.cpu import sequence, team
 from chainrule.compiler.cpu.machine import Library, Piece
-from chainrule.compiler.cpu.pieces import digest, pieces
+from chainrule.compiler.cpu.pieces import Order, digest, pieces
 from chainrule.compiler.cpu.schedule import Call, schedule
 from chainrule.compiler.cpu.target import Target
 from chainrule.core.threads import get_num_threads
@@ -63,17 +63,17 @@ class Native:
 
     def _pieces(self, target: Target) -> list[Piece]:
         """Compile each kernel once, and the schedule, or find them in the cache."""
-        orders: dict[str, Callable[[], str]] = {}
+        orders: dict[str, Order] = {}
         names: list[str] = []
         for call in self.schedule.calls:
             kernel, count = call.kernel, len(call.operands)
             key = digest(f"{type(kernel).__module__} {count} {kernel!r}", target)
             names.append(f"{kernel.name}_{key[:16]}")
-            orders[key] = partial(kernels.text, kernel, names[-1], count, target)
+            orders[key] = Order(partial(kernels.text, kernel, names[-1], count, target))
         plan = self.schedule
         frame = [(call.operands, call.kernel.parts, call.shared) for call in plan.calls]
         key = digest(f"sequence {names} {frame} {plan.waits} {self._scratch}", target)
-        orders[key] = partial(sequence.text, plan, names, self._scratch, target)
+        orders[key] = Order(partial(sequence.text, plan, names, self._scratch, target), plain=True)
         return pieces(orders, target)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,8 +29,16 @@ def digest(key: str, target: Target) -> str:
     return hashlib.sha256(f"{_fingerprint()} {target} {key}".encode()).hexdigest()
 
 
-def pieces(orders: Mapping[str, Callable[[], str]], target: Target) -> list[Piece]:
-    """Return a compiled module for each order: a digest, and what writes the module's IR if it must.
+@dataclass(frozen=True)
+class Order:
+    """What is wanted: something that writes the IR of a module, and whether its speed matters little."""
+
+    write: Callable[[], str]
+    plain: bool = False
+
+
+def pieces(orders: Mapping[str, Order], target: Target) -> list[Piece]:
+    """Return a compiled module for each order, which stands under its digest.
 
     The IR is written by the calling thread while others compile what is written already.
     """
@@ -40,7 +49,8 @@ def pieces(orders: Mapping[str, Callable[[], str]], target: Target) -> list[Piec
     workers = ThreadPoolExecutor(get_num_threads(), "chainrule-compiler")
     try:
         for name in missing:
-            made[name] = workers.submit(_make, kept, name, orders[name](), target)
+            order = orders[name]
+            made[name] = workers.submit(_make, kept, name, order.write(), target, order.plain)
         return [piece or made[name].result() for name, piece in found.items()]
     finally:
         workers.shutdown(cancel_futures=True)
@@ -51,8 +61,8 @@ def _load(kept: Cache | None, name: str) -> Piece | None:
     return Piece.from_bytes(data) if data else None
 
 
-def _make(kept: Cache | None, name: str, text: str, target: Target) -> Piece:
-    piece = build(text, target)
+def _make(kept: Cache | None, name: str, text: str, target: Target, plain: bool) -> Piece:
+    piece = build(text, target, plain=plain)
     if kept:
         kept.put(name, piece.to_bytes())
     return piece
