@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli import check, draw, evaluate, explain, features, info, predict, train
+from chainrule.cli import check, compare, draw, evaluate, explain, features, info, predict, train
 
 app = typer.Typer(
     name="chainrule",
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("compare")(compare.compare)
 app.command("info")(info.info)
 app.command("features")(features.features)
 app.command("check", context_settings={"ignore_unknown_options": True})(check.check)

@@ -57,6 +57,24 @@ def duration(option: str, text: str) -> float:
     return seconds
 
 
+def fractions(text: str) -> tuple[float, ...]:
+    """Return the shares of `1%,10%,100%` or `0.01,0.1,1`.
+
+    >>> fractions("1%,100%")
+    (0.01, 1.0)
+    """
+    try:
+        found = [
+            float(each.removesuffix("%")) / (100 if each.endswith("%") else 1)
+            for each in (part.strip() for part in text.split(","))
+        ]
+    except ValueError:
+        found = []
+    if not found or not all(0 < each <= 1 for each in found):
+        raise ArgumentError(f"--fractions: must be shares of the data, got {text!r}", hint="1%,10%,100%")
+    return tuple(sorted(set(found)))
+
+
 def source(data: str) -> str:
     """Return a path in full, so that a run is found again from anywhere; a name stays a name."""
     if data.lower().replace("_", "-") in names():

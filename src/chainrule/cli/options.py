@@ -31,6 +31,7 @@ class Task(StrEnum):
 
 
 _MODEL, _TRAINING, _DATA, _RUN = "The network", "Training", "The data", "The run"
+_COMPARED = "What is compared"
 
 Data = Annotated[
     str | None,
@@ -191,7 +192,7 @@ Resume = Annotated[
     ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the run in --out.", rich_help_panel=_RUN)
+    bool, typer.Option("--overwrite", help="Replace what is in --out.", rich_help_panel=_RUN)
 ]
 SaveEvery = Annotated[
     float,
@@ -206,4 +207,52 @@ Eager = Annotated[
 Diagnose = Annotated[
     bool,
     typer.Option("--diagnose", help="Watch for dead units, a wrong rate, ...; see the report."),
+]
+Budget = Annotated[
+    str, typer.Option("--budget", help="Time for everything, as in 90s, 15m, 1h.", rich_help_panel=_COMPARED)
+]
+Rungs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rung",
+        help="Only this classifier (centroid, random-search, linear-hinge, linear, mlp, mlp3,"
+        " features-linear, features-mlp, cnn, resnet20); may be repeated.",
+        rich_help_panel=_COMPARED,
+        show_default=False,
+    ),
+]
+Fractions = Annotated[
+    str | None,
+    typer.Option(
+        "--fractions",
+        help="Features and conv net on parts of the training data, as in 1%,10%,100%.",
+        rich_help_panel=_COMPARED,
+        show_default=False,
+    ),
+]
+Regularisers = Annotated[
+    bool,
+    typer.Option(
+        "--regularisers",
+        help="What each does to the gap between training and test, on few samples (1,000, or --fractions).",
+        rich_help_panel=_COMPARED,
+    ),
+]
+Searches = Annotated[
+    bool,
+    typer.Option(
+        "--searches",
+        help="The ways to find weights, from guessing to Adam, by time and passes over the data.",
+        rich_help_panel=_COMPARED,
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds", help="Runs for a spread (fractions, regularisers).", min=1, rich_help_panel=_COMPARED
+    ),
+]
+ComparisonOut = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder; runs/DATA-compare-N if not given.", rich_help_panel=_RUN),
 ]

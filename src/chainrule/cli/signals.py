@@ -7,14 +7,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
-from chainrule.train.run import RunKeeper
+
+class Stoppable(Protocol):
+    """What stops by itself as soon as it is told the number of a signal."""
+
+    signal: int
+
 
 _POLITE = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def stopping(keeper: RunKeeper) -> Iterator[None]:
+def stopping(keeper: Stoppable) -> Iterator[None]:
     """Inside, the first SIGINT or SIGTERM is noted in `keeper`; a second one has its usual effect."""
     if threading.current_thread() is not threading.main_thread():
         yield

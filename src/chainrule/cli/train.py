@@ -104,7 +104,7 @@ def _prepared(params: Mapping[str, Any], console: Console) -> Experiment:
     basis = Settings(data, options, **given)
     splits = read_data(choices.source(data), options, basis.validation, basis.seed)
     settings = Settings(**recipe(splits, {**given, "data": choices.source(data), "options": options}))
-    folder = Run(params["out"] or _free_folder(splits.name, settings.model))
+    folder = Run(params["out"] or free_folder(splits.name, settings.model))
     if folder.occupied and not params["overwrite"]:
         raise ArgumentError(
             f"train: the folder {str(folder.folder)!r} is not empty",
@@ -208,7 +208,7 @@ def _tell_diagnosis(experiment: Experiment, console: Console) -> None:
         console.print(experiment.trainer.monitor.diagnosis().summary(), markup=False)
 
 
-def _free_folder(name: str, model: str) -> Path:
+def free_folder(name: str, model: str) -> Path:
     """Return the first free `runs/NAME-MODEL-N`."""
     plain = re.sub(r"[^\w.-]+", "_", f"{name}-{Path(model.partition(':')[0]).stem}")
     number = 1

@@ -11,6 +11,8 @@ import math
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from chainrule.data import Splits
 from chainrule.train.assembly import Assembled, assemble
 from chainrule.train.evaluation import Evaluation
@@ -32,28 +34,29 @@ class Stopwatch:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.begin = time.perf_counter()
-        self.first = 0.0
-        self.iterations = 0
+        self.begin = self.last = time.perf_counter()
+        self.taken: list[float] = []
 
     def iteration(self, trainer: Trainer) -> None:
         """Note the time; raise Measured when it is over."""
         now = time.perf_counter()
-        if not self.first:
-            self.first = now - self.begin
-            return
-        self.iterations += 1
-        if now - self.begin - self.first > self.seconds:
+        self.taken.append(now - self.last)
+        self.last = now
+        if now - self.begin - self.first > self.seconds and len(self.taken) > 1:
             raise Measured
 
     def epoch(self, trainer: Trainer, evaluated: Evaluation | None) -> None:
         """Nothing is measured by epochs."""
 
     @property
-    def seconds_an_iteration(self) -> float:
-        """The mean over all iterations but the first, in which the step is compiled."""
-        later = time.perf_counter() - self.begin - self.first
-        return later / self.iterations if self.iterations else self.first
+    def first(self) -> float:
+        """The seconds of the first iteration, in which the step is made ready."""
+        return self.taken[0] if self.taken else 0.0
+
+    @property
+    def usual(self) -> float:
+        """The seconds of an iteration: the median, as a last batch of another size is made ready anew."""
+        return float(np.median(self.taken[1:] or self.taken))
 
 
 def epochs_within(
@@ -71,17 +74,18 @@ def epochs_within(
 
 
 def _epoch(copy: Assembled, settings: Settings, seconds: float) -> tuple[float, float]:
-    """Return the seconds of an epoch, and of making the step ready in the first iteration."""
+    """Return the seconds of an epoch, and those of making the step ready for each size of batch."""
     watch, trainer = Stopwatch(seconds), copy.trainer
     try:
         trainer.fit(copy.walked.train, epochs=1, batch_size=settings.batch_size, watchers=[watch])
     except Measured:
         pass
-    iteration = watch.seconds_an_iteration
+    iteration = watch.usual
     epoch = trainer.iterations * iteration
     if (held := copy.walked.validation) is not None:
         part = held.subset(slice(_VALIDATION))
         began = time.perf_counter()
         trainer.evaluate(part)
         epoch += (time.perf_counter() - began) * len(held) / len(part)
-    return epoch, max(0.0, watch.first - iteration)
+    uneven = len(copy.walked.train) % settings.batch_size != 0
+    return epoch, max(0.0, watch.first - iteration) * (2 if uneven else 1)

@@ -30,14 +30,16 @@ def interval(right: int, samples: int) -> tuple[float, float]:
     return max(0.0, (centre - half) / (1 + room)), min(1.0, (centre + half) / (1 + room))
 
 
-def differ(one: Array, other: Array) -> bool:
+def differ(one: Array, other: Array, errors: float = _Z) -> bool:
     """Say whether two models, right (True) or wrong on the same samples (n,), differ by more than chance.
+
+    More than `errors` standard errors of the difference: 1.96 leaves chance one case in twenty.
 
     >>> differ(np.array([True] * 40), np.array([True] * 20 + [False] * 20))
     True
     """
     better, worse = int((one & ~other).sum()), int((other & ~one).sum())
-    return abs(better - worse) > _Z * math.sqrt(better + worse)
+    return abs(better - worse) > errors * math.sqrt(better + worse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,19 +94,19 @@ class Result:
 def advice(results: Sequence[Result], samples: int) -> str:
     """Return one sentence: which model to use with `samples` training samples, and why.
 
-    The cheapest to train of those that cannot be told from the best.
+    The quickest to train of those within one standard error of the best (Breiman et al. 1984).
     """
     if not results:
         return "Nothing was trained, so there is nothing to advise."
     best = max(results, key=lambda each: each.accuracy)
-    equal = [each for each in results if each is best or not differ(best.right, each.right)]
+    equal = [each for each in results if each is best or not differ(best.right, each.right, 1.0)]
     choice = min(equal, key=lambda each: each.seconds)
     opening = f"With {samples:,} training samples use {choice.title}: {_told(choice)}"
     if choice is not best:
         times = best.seconds / max(choice.seconds, 1e-9)
         return (
-            f"{opening}, which {len(best.right):,} test samples cannot tell from the best,"
-            f" {best.title} ({best.accuracy:.1%}), and {times:.3g} times quicker to train."
+            f"{opening}, within a standard error of the best, {best.title} ({best.accuracy:.1%}),"
+            f" and {times:.3g} times quicker to train."
         )
     others = sorted(each.accuracy for each in results if each is not best)
     if not others:
