@@ -26,7 +26,7 @@ class Operands:
         self.left, self.right, *self.pointers, scratch, _, _ = args
         if work.exchanged:
             self.left, self.right = self.right, self.left
-        width = panel_width(min(plan.width, work.columns), plan.lanes)
+        width = panel_width(max(1, min(plan.width, work.columns)), plan.lanes)
         room = plan.slice * width if plan.pack_right else 0
         self.stripe = panel_width(plan.rows, plan.lanes)
         self.panel, self.behind = scratch, code.at(scratch, -(-room // 16) * 16, work.dtype)

@@ -27,6 +27,10 @@ class Panel:
     start: ir.Value
     width: int
 
+    def behind(self, code: Code, lines: Any, of: Lines) -> Panel:
+        """Return the panel from some lines on."""
+        return Panel(code.at(self.start, lines, of.dtype), self.width)
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -40,7 +44,7 @@ class Lines:
 
 
 def pack(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
-    """Write the copying of `count` lines into a panel; the panel has `panel_width(count)` at least."""
+    """Write the copying of `count` lines into a panel; the panel is `panel_width(count)` wide, or wider."""
     if lines.line == 1:
         _copy(code, lines, source, count, panel)
         return
@@ -49,16 +53,21 @@ def pack(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -
         _deal(code, lines, source, count, panel)
         return
     block = min(lines.lanes, _SQUARE // np.dtype(lines.dtype).itemsize)
-    rest = count % block
-    if count > rest:
-        with code.loop(0, count - rest, block, "line") as first:
-            here = code.at(source, code.builder.mul(first, constant(lines.line)), lines.dtype)
-            there = Panel(code.at(panel.start, first, lines.dtype), panel.width)
-            _block(code, lines, here, block, there)
-    if rest:
-        here = code.at(source, (count - rest) * lines.line, lines.dtype)
-        there = Panel(code.at(panel.start, count - rest, lines.dtype), panel.width)
-        _block(code, lines, here, rest, there)
+    first, lanes, valid = vectors(count, lines.lanes)[-1]
+    if first:
+        with code.loop(0, first, block, "line") as line:
+            here, there = _from(code, lines, source, line), panel.behind(code, line, lines)
+            _block(code, lines, here, (block, block), there)
+    for line in range(first, first + lanes, block):
+        known = min(line, first + valid - 1)  # a block of nothing but filling repeats the last line
+        here = _from(code, lines, source, known)
+        filled = (min(block, first + valid - known), min(block, lanes))
+        _block(code, lines, here, filled, panel.behind(code, line, lines))
+
+
+def _from(code: Code, lines: Lines, source: ir.Value, line: Any) -> ir.Value:
+    """Return the address of a line."""
+    return code.at(source, code.builder.mul(code.index(line), constant(lines.line)), lines.dtype)
 
 
 def _deal(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
@@ -70,17 +79,17 @@ def _deal(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) 
         code.store(shuffled(code, found, found, picks), panel.start, step * panel.width, lines.dtype)
 
 
-def _block(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
-    """Copy a few lines: squares are transposed in registers, steps left over one by one."""
-    size = 1 << (count - 1).bit_length()
+def _block(code: Code, lines: Lines, source: ir.Value, filled: tuple[int, int], panel: Panel) -> None:
+    """Copy (some lines, filled up to so many): squares in registers, steps left over one by one."""
+    size = filled[1]
     squares = lines.step == 1 and size > 1
     whole: int | ir.Value = _multiple(code, lines.depth, size) if squares else 0
     if squares:
-        function = _transposer(code, lines, count, panel.width)
+        function = _transposer(code, lines, filled, panel.width)
         with code.loop(0, whole, size, "step") as step:
             there = code.at(panel.start, code.builder.mul(step, constant(panel.width)), lines.dtype)
             code.builder.call(function, [code.at(source, step, lines.dtype), there])
-    _gather(code, lines, source, count, panel, start=whole)
+    _gather(code, lines, source, filled, panel, start=whole)
 
 
 def _multiple(code: Code, depth: int | ir.Value, size: int) -> Any:
@@ -100,10 +109,16 @@ def _copy(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) 
 
 
 def _gather(
-    code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel, *, start: int | ir.Value
+    code: Code,
+    lines: Lines,
+    source: ir.Value,
+    filled: tuple[int, int],
+    panel: Panel,
+    *,
+    start: int | ir.Value,
 ) -> None:
     """Copy number by number, from step `start` on."""
-    size = 1 << (count - 1).bit_length()
+    count, size = filled
     with code.loop(start, lines.depth, name="step") as step, code.loop(0, size, name="line") as line:
         known = line if size == count else code.call("llvm.smin", [line, constant(count - 1)])
         here = code.builder.add(
@@ -113,9 +128,10 @@ def _gather(
         code.store(code.load(source, here, lines.dtype), panel.start, there, lines.dtype)
 
 
-def _transposer(code: Code, lines: Lines, count: int, width: int) -> ir.Function:
+def _transposer(code: Code, lines: Lines, filled: tuple[int, int], width: int) -> ir.Function:
     """Return `void f(ptr source, ptr panel)`: count lines, filled up to a square, times its steps."""
-    name = f"{code.function.name}.transpose{count}.{lines.line}.{width}"
+    count, size = filled
+    name = f"{code.function.name}.transpose{count}.{size}.{lines.line}.{width}"
     known = code.module.globals.get(name)
     if known is not None:
         return known
@@ -124,7 +140,6 @@ def _transposer(code: Code, lines: Lines, count: int, width: int) -> ir.Function
     function.attributes.add("noinline")
     inner = Code(function, code.target)
     source, panel = function.args
-    size = 1 << (count - 1).bit_length()
     found = [inner.load(source, line * lines.line, lines.dtype, size) for line in range(count)]
     for index, value in enumerate(transposed(inner, found + found[-1:] * (size - count))):
         inner.store(value, panel, index * width, lines.dtype)
@@ -162,5 +177,6 @@ def first_lanes(valid: int, lanes: int) -> ir.Constant | None:
 
 
 def panel_width(count: int, lanes: int) -> int:
-    """Return the numbers of a panel's step that hold some lines in whole blocks."""
-    return -(-count // lanes) * lanes if count > lanes else 1 << max(0, count - 1).bit_length()
+    """Return the numbers of a panel's step that hold some lines in whole vectors."""
+    first, last, _ = vectors(count, lanes)[-1]
+    return first + last
