@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from benchmarks.timing import OURS, Row, Sample
@@ -50,18 +51,16 @@ def quantity(value: float, unit: str) -> str:
 
 
 def as_json(rows: list[Row], machine: Mapping[str, Any]) -> dict[str, Any]:
-    """Return everything that was measured."""
+    """Return everything that was measured: for each contender the figure of each round."""
     return {"machine": dict(machine), "rows": [_row_as_json(row) for row in rows]}
 
 
 def _row_as_json(row: Row) -> dict[str, Any]:
-    figures = {
-        name: {"median": sample.median, "quartiles": list(sample.quartiles), "rounds": len(sample.values)}
-        for name, sample in row.figures.items()
-    }
-    found: dict[str, Any] = {"group": row.group, "name": row.name, "unit": row.unit, "figures": figures}
-    found |= {"threads": row.threads} if row.threads else {}
-    found |= {"flops": row.flops, "peak": row.peak} if row.flops else {}
-    found |= {"cores": dict(row.cores)} if row.cores else {}
-    found |= {"left out": dict(row.notes)} if row.notes else {}
-    return found | ({"failure": row.failure} if row.failure else {})
+    kept = {key: value for key, value in asdict(row).items() if value}
+    return kept | {"figures": {name: list(sample.values) for name, sample in row.figures.items()}}
+
+
+def from_json(found: Mapping[str, Any]) -> Row:
+    """Return the row that `as_json` wrote."""
+    figures = {name: Sample(tuple(values)) for name, values in found["figures"].items()}
+    return Row(**{**found, "figures": figures})
