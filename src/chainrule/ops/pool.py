@@ -19,7 +19,7 @@ from chainrule.errors import ArgumentError
 from chainrule.ops.arithmetic import floor
 from chainrule.ops.index import Slot, picked
 from chainrule.ops.linear import linear_scores, matrix_product
-from chainrule.ops.reduce import max, sum
+from chainrule.ops.reduce import max, mean, sum
 from chainrule.ops.shape import joined
 from chainrule.ops.window import Sizes, Slide, check_fit, check_images, clash, per_axis
 
@@ -246,6 +246,8 @@ def adaptive_avg_pool2d(x: Tensor, *, output_size: Any = 1) -> Tensor:
     given: Any = (output_size, output_size) if np.ndim(output_size) == 0 else output_size
     wanted = tuple(s if each is None else each for each, s in zip(given, x.shape[-2:], strict=False))
     rows, columns = per_axis(op, "output_size", wanted, 2)
+    if rows == columns == 1:
+        return mean(x, axis=(-2, -1), keepdims=True)
     down = matrix_product(_averaging(x.shape[-2], rows, x.dtype), x)
     return linear_scores(down, _averaging(x.shape[-1], columns, x.dtype))
 
