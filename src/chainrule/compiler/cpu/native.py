@@ -71,7 +71,7 @@ class Native:
             names.append(f"{kernel.name}_{key[:16]}")
             orders[key] = Order(partial(kernels.text, kernel, names[-1], count, target))
         plan = self.schedule
-        frame = [(call.operands, call.kernel.parts, call.shared) for call in plan.calls]
+        frame = [(call.operands, call.parts, call.shared) for call in plan.calls]
         key = digest(f"sequence {names} {frame} {plan.waits} {self._scratch}", target)
         orders[key] = Order(partial(sequence.text, plan, names, self._scratch, target), plain=True)
         return pieces(orders, target)

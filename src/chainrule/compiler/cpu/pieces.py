@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -38,19 +38,17 @@ class Order:
 
 
 def pieces(orders: Mapping[str, Order], target: Target) -> list[Piece]:
-    """Return a compiled module for each order, which stands under its digest.
-
-    The IR is written by the calling thread while others compile what is written already.
-    """
+    """Return a compiled module for each order, which stands under its digest."""
     kept = cache()
     found = {name: _load(kept, name) for name in orders}
-    missing = [name for name, piece in found.items() if piece is None]
-    made: dict[str, Future[Piece]] = {}
+    # All is written before any is compiled: Python at work would keep the compiling threads waiting.
+    texts = {name: orders[name].write() for name, piece in found.items() if piece is None}
     workers = ThreadPoolExecutor(get_num_threads(), "chainrule-compiler")
     try:
-        for name in missing:
-            order = orders[name]
-            made[name] = workers.submit(_make, kept, name, order.write(), target, order.plain)
+        made = {
+            name: workers.submit(_make, kept, name, text, target, orders[name].plain)
+            for name, text in sorted(texts.items(), key=lambda item: -len(item[1]))
+        }
         return [piece or made[name].result() for name, piece in found.items()]
     finally:
         workers.shutdown(cancel_futures=True)

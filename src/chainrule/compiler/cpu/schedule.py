@@ -49,12 +49,17 @@ class Call:
     operands: tuple[Place, ...]
     writes: tuple[int, ...]
 
-    @property
+    @cached_property
+    def parts(self) -> int:
+        """Into how many pieces the kernel's work can be cut."""
+        return self.kernel.parts
+
+    @cached_property
     def shared(self) -> bool:
         """Tell whether all threads take part."""
-        return self.kernel.parts > 1 and self.nanoseconds > _SMALL
+        return self.nanoseconds > _SMALL and self.parts > 1
 
-    @property
+    @cached_property
     def nanoseconds(self) -> float:
         """A rough estimate of the time on one thread."""
         return max(self.kernel.flops / _FLOPS, self.kernel.bytes / _BYTES)

@@ -44,7 +44,7 @@ class _Writer:
         self.code, self.plan, self.names = Code(function, target), plan, names
         self.table, self.room, self.first, self.last, *shared = function.args
         self.thread, self.threads, self.team = shared or (None, None, None)
-        self.bases: dict[int, ir.Value] = {}
+        self.fixed: dict[tuple[int, int], ir.Value] = {}
 
     def write(self, scratch: int) -> None:
         """Write the whole function."""
@@ -54,8 +54,7 @@ class _Writer:
             self.first_thread = builder.icmp_signed("==", self.thread, constant(0))
             self.meet = meeting.barrier(code.module, code.target)
             self.scratch = code.at(self.scratch, builder.mul(self.thread, constant(scratch)), np.int8)
-        for base in sorted({place.base for call in self.plan.calls for place in call.operands}):
-            self.bases[base] = builder.load(code.at(self.table, base, np.int64), typ=POINTER)
+        self._fix()
         with code.loop(self.first, self.last, name="iteration") as iteration:
             for call, wait, name in zip(self.plan.calls, self.plan.waits, self.names, strict=True):
                 self._call(call, wait, name, iteration)
@@ -63,8 +62,18 @@ class _Writer:
         code.store(self.last, self.room, 0, np.int64)
         code.finish()
 
+    def _fix(self) -> None:
+        """Write the addresses of all places in the first iteration."""
+        code, bases = self.code, dict[int, ir.Value]()
+        for place in (place for call in self.plan.calls for place in call.operands):
+            base, offset = place.base, place.offset
+            if base not in bases:
+                bases[base] = code.builder.load(code.at(self.table, base, np.int64), typ=POINTER)
+            if (base, offset) not in self.fixed:
+                self.fixed[base, offset] = code.at(bases[base], offset, np.int8) if offset else bases[base]
+
     def _call(self, call: Call, wait: bool, name: str, iteration: ir.Value) -> None:
-        parts = constant(call.kernel.parts)
+        parts = constant(call.parts)
         if self.thread is None:
             self._run(call, name, iteration, constant(0), parts)
             return
@@ -90,10 +99,10 @@ class _Writer:
         self.code.builder.call(function, [*operands, self.scratch, low, high])
 
     def _address(self, place: Place, iteration: ir.Value) -> ir.Value:
-        builder, offset = self.code.builder, constant(place.offset)
-        if place.step:
-            offset = builder.add(offset, builder.mul(iteration, constant(place.step)))
-        return self.code.at(self.bases[place.base], offset, np.int8)
+        start = self.fixed[place.base, place.offset]
+        if not place.step:
+            return start
+        return self.code.at(start, self.code.builder.mul(iteration, constant(place.step)), np.int8)
 
     def _meet(self) -> None:
         if self.thread is not None:
