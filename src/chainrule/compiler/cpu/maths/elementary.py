@@ -1,7 +1,11 @@
 """The elementary functions by their names.
 
-Each stands with its kin in a module of its own, where its formula, the fit of its polynomials and
-their errors are told. All take and give registers: float32 or float64, one number or one a lane.
+Each stands with its kin in a module of its own, where its formula and its polynomials are told. All
+take and give registers: float32 or float64, one number or one a lane. The largest errors found, in
+units in the last place (float32: every seventh number there is; float64: 24,000 points and more):
+
+exp 1.1, 1.0 - expm1 1.7, 1.9 - log 0.9, 0.8 - log1p 0.9, 0.8 - tanh 1.6, 2.1 - erf 1.4, 1.2 -
+sin 1.6, 2.0 - cos 1.6, 2.3 - arctan2 1.5, 2.4 - power 1.1, 1.2 (of two numbers: at random)
 """
 
 from __future__ import annotations
