@@ -15,18 +15,13 @@ from typing import Any, TypeAlias
 class Atom:
     """A loop variable (`of` None), `of // by`, `of % by`, or a term's integer value."""
 
-    __slots__ = ("by", "free", "high", "kind", "low", "name", "of")
+    __slots__ = ("by", "free", "high", "kind", "low", "name", "of", "reads")
 
     def __init__(self, kind: str, name: str, of: Any, by: int, low: int, high: int) -> None:
         self.kind, self.name, self.of, self.by, self.low, self.high = kind, name, of, by, low, high
         self.free: frozenset[Atom] = frozenset([self]) if kind == "variable" else of.free
-
-    @property
-    def reads(self) -> tuple[Any, ...]:
-        """The terms whose integers the atom depends on."""
-        if self.kind == "variable":
-            return ()
-        return (self.of,) if self.kind == "dynamic" else self.of.reads
+        # The terms whose integers the atom depends on.
+        self.reads: tuple[Any, ...] = () if kind == "variable" else (of,) if kind == "dynamic" else of.reads
 
     @property
     def extent(self) -> int:
@@ -39,6 +34,7 @@ class Atom:
 
 Variable: TypeAlias = Atom
 _atoms: dict[Any, Atom] = {}
+_NOTHING: frozenset[Atom] = frozenset()
 
 
 def variable(name: str, extent: int) -> Variable:
@@ -71,10 +67,17 @@ class Index:
 
     def __init__(self, constant: int, terms: Iterable[tuple[Atom, int]]) -> None:
         self.constant, self.terms = constant, tuple(terms)
-        self.low = constant + sum(f * (a.low if f > 0 else a.high) for a, f in self.terms)
-        self.high = constant + sum(f * (a.high if f > 0 else a.low) for a, f in self.terms)
-        self.free: frozenset[Atom] = frozenset().union(*(a.free for a, _ in self.terms))
-        self.reads: tuple[Any, ...] = tuple(each for atom, _ in self.terms for each in atom.reads)
+        low = high = constant
+        free: frozenset[Atom] = _NOTHING
+        reads: tuple[Any, ...] = ()
+        for atom, factor in self.terms:
+            if factor > 0:
+                low, high = low + factor * atom.low, high + factor * atom.high
+            else:
+                low, high = low + factor * atom.high, high + factor * atom.low
+            free |= atom.free
+            reads += atom.reads
+        self.low, self.high, self.free, self.reads = low, high, free, reads
         self._hash = hash((constant, self.terms))
 
     def __hash__(self) -> int:

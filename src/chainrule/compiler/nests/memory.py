@@ -22,19 +22,22 @@ def arranged(uses: Sequence[Sequence[Buffer]]) -> tuple[dict[Buffer, int], int]:
             if each.role == "inner":
                 first.setdefault(each, place)
                 last[each] = place
+    rooms = {each: _room(each) for each in first}
     offsets: dict[Buffer, int] = {}
     total = 0
-    living: list[Buffer] = []
-    for each in sorted(first, key=lambda buffer: (first[buffer], -buffer.bytes)):
+    living: list[Buffer] = []  # by their offsets
+    for each in sorted(first, key=lambda buffer: (first[buffer], -rooms[buffer])):
         living = [other for other in living if last[other] >= first[each]]
-        start = 0
-        for other in sorted(living, key=lambda buffer: offsets[buffer]):
-            if start + _room(each) <= offsets[other]:
+        start, place = 0, 0
+        for place, other in enumerate(living):  # noqa: B007
+            if start + rooms[each] <= offsets[other]:
                 break
-            start = max(start, offsets[other] + _room(other))
+            start = max(start, offsets[other] + rooms[other])
+        else:
+            place = len(living)
         offsets[each] = start
-        total = max(total, start + _room(each))
-        living.append(each)
+        total = max(total, start + rooms[each])
+        living.insert(place, each)
     return offsets, total
 
 
