@@ -21,10 +21,10 @@ _ROWS, _THIN = 8, 16  # rows of a tile, at most: each is a stream of reads; the 
 _ACROSS = 4  # vectors of a tile side by side, at most
 _NEAR, _NEXT = 1 << 15, 1 << 18  # bytes that stay in the first cache, and in the second one
 _LINE, _FAR_LINE = 2.2 / 64, 3.0 / 64  # cycles for a byte from the second cache, and from behind it
-_READ = 0.06  # cycles that a read costs besides, when the processor is busy with sums
+_READ, _FAR_READ = 0.06, 0.2  # cycles that a read costs besides, from the first cache and from others
 _LATENCY = 4.0  # cycles until a sum can be added to again
 _TILE = 5.0  # cycles to begin and to end a tile
-_CODE = 0.0003  # what a sum more in the code is worth: a share of all cycles
+_CODE = 0.0002  # what a sum more in the code is worth: a share of all cycles
 _TRANSPOSE = 0.3  # cycles to pack a number that is not beside its neighbour
 _STORE = 2.0  # cycles for each sum beyond sixteen that is stored at once
 _LANE_SUM = 1.2  # cycles to add two vectors' halves, when the lanes of sums are added up
@@ -126,7 +126,7 @@ def _ways(work: Work, target: Target) -> Iterator[Plan]:
     copies = work.depth * work.columns * (_TRANSPOSE if work.right.column != 1 else 0.0)
     for count in range(1, min(_ACROSS, -(-work.columns // lanes) or 1) + 1):
         most = (target.registers - 1 - count) // count
-        for rows in range(1, min(_THIN if count == 1 else _ROWS, most, work.rows or 1) + 1):
+        for rows in range(1, min(_THIN if work.columns <= lanes else _ROWS, most, work.rows or 1) + 1):
             cycles = copies + _by_columns(work, target, rows, count * lanes)
             yield Plan(False, lanes, rows, count * lanes, work.packs_left, work.packs_right, steps, cycles)
     if work.left.column == 1 and work.right.row == 1 and work.depth > 1:
@@ -162,7 +162,7 @@ def _by_columns(work: Work, target: Target, rows: int, width: int) -> float:
             far = work.depth * (columns + height) * work.item > _NEAR
             lines = starts * columns * work.item * _LINE if far else 0.0
             step = max(height * sum(each), sum(each) + 0.5 * starts * height, _floor(sums, starts), lines)
-            step += _READ * (height + len(each))
+            step += _READ * (0.5 * height + len(each)) + _FAR_READ * far * len(each)
             total += panels * tiles * (_TILE + _STORE * max(0, sums - 16) + work.depth * step)
     return total
 
@@ -175,13 +175,13 @@ def _by_sum(work: Work, target: Target, rows: int, width: int) -> float:
     line = starts * lanes * work.item * (_FAR_LINE if far else _LINE)
     if near * (width + work.rows) <= _NEAR:
         line = 0.0
-    all_far = far or near * (width + 2 * rows) > _NEAR
     for columns, panels in pieces(work.columns, width):
         ending = _LANE_SUM * (columns + (lanes // max(1, columns)).bit_length() - 1)
         for height, tiles in pieces(work.rows, rows):
             sums = height * columns
-            step = max(sums, height + columns, _floor(sums, starts), line * (height + all_far * columns))
-            step += _READ * (height + columns)
+            distant = height + (columns if work.columns > width else 0)
+            step = max(sums, height + columns, _floor(sums, starts), line * distant)
+            step += _READ * (height + columns) + _FAR_READ / 2 * distant * (line > 0)
             total += panels * tiles * (_TILE + height * ending + steps * step)
     return total
 
