@@ -33,6 +33,8 @@ GEOMETRIES = {
     "1-D, wide window": Geometry(2, 1, 1, 150, 3, 1, 101, pads=((0, 0), (50, 50))),
     "1-D, long steps": Geometry(1, 2, 2, 100, 40, 1, 3, stride=(1, 7)),
     "patches": Geometry(1, 2, 32, 32, 3, 16, 16, stride=(16, 16)),
+    "more weights than fit the scratch": Geometry(2, 24, 4, 3, 64, 3, 3, pads=PAD1),
+    "several bands of rows": Geometry(2, 2, 40, 32, 3, 3, 2, stride=(1, 2), pads=PAD1),
     "one number": Geometry(1, 1, 1, 1, 1, 1, 1),
     "no image": Geometry(0, 2, 4, 4, 3, 3, 3),
     "no place": Geometry(2, 2, 2, 4, 3, 3, 3),

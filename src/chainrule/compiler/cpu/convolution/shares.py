@@ -1,8 +1,8 @@
 """Shares: how the weights of a convolution are cut into the parts of their gradient.
 
-A share is some channels times some outputs of a group. Few large shares read the images seldom,
-many small ones keep threads busy; a cost in cycles decides. Parts must not depend on the target,
-so tiles are guessed for one kind of processor. Plain numbers only: no code is written here.
+A share is some channels times some outputs of a group, for all rows of taps (or for one, where
+parts would be few). Parts must not depend on the target, so tiles are guessed for one kind of
+processor. Plain numbers only: no code is written here.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 from chainrule.compiler.cpu.convolution.geometry import Geometry
-from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, cut, effort, panel
+from chainrule.compiler.cpu.convolution.tiles import cut, effort, panel
 
 NARROW = 7  # column taps that a tile may hold at once
-PLACES = 256  # places that a tile goes through, about, before its sums are put back
-NEAR = 8192  # lines that stay in a core's own cache
-FAR = 0.7  # cycles that a line from farther away costs
-SUMS = 1024  # that a part keeps in its scratch at most
+PLACES = 512  # places that a tile goes through, about, before its sums are put back
+SUMS = 4096  # vectors of sums that are worked on at once
 REGISTERS = 32  # for which tiles are guessed
 
 
@@ -71,7 +70,7 @@ class Shares:
 
     @property
     def near(self) -> tuple[int, int]:
-        """Blocks, and rows of y, that every tile of a part goes through before any goes on."""
+        """Blocks, and rows of y, that all parts at once go through before any goes on."""
         g = self.geometry
         rows = max(1, min(g.out_h, -(-PLACES // max(1, g.out_w))))
         return max(1, min(self.blocks, PLACES // max(1, rows * g.out_w))), rows
@@ -80,9 +79,8 @@ class Shares:
     def share(self) -> Share:
         """The share under which the gradient costs least."""
         whole = self.whole
-        sizes = _divisors(whole.channels), _divisors(whole.outputs), {1, whole.rows}
-        small = (Share(*each) for each in product(*sizes) if each[0] * each[1] * each[2] * self.taps <= SUMS)
-        return min(small, key=self._cost, default=Share(1, 1, 1))
+        sizes = _divisors(whole.channels), _divisors(whole.outputs), (whole.rows, 1)
+        return min((Share(*each) for each in product(*sizes)), key=self._cost)
 
     @property
     def counts(self) -> tuple[int, int, int, int, int]:
@@ -92,28 +90,25 @@ class Shares:
         return self.groups, whole.outputs // outputs, whole.channels // channels, whole.rows // rows, across
 
     @property
-    def scratch(self) -> int:
-        """Bytes in which a part keeps its sums, a vector each."""
-        channels, outputs, rows = self.share
-        return channels * outputs * rows * self.taps * BLOCK_BYTES
+    def sums(self) -> int:
+        """Sums of a part."""
+        return prod(self.share) * self.taps
+
+    @property
+    def at_once(self) -> int:
+        """Parts that go through the images together, so that these are read from near."""
+        return max(1, min(prod(self.counts), SUMS // self.sums))
 
     def _cost(self, share: Share) -> float:
-        """Return the cycles, about, that one block of images takes, with the time of idle threads."""
-        g, whole, (blocks, rows) = self.geometry, self.whole, self.near
+        """Return the cycles, about, that a place of all rows of taps takes, with the time of idle threads."""
+        whole = self.whole
         across, down, repeats = (a // b for a, b in zip(whole, share, strict=True))
         tile = panel(REGISTERS, share.channels, share.outputs, self.taps)
         pieces = product(cut(share.channels, tile[0]), cut(share.outputs, tile[1]))
         each = sum(a.count * b.count * effort(a.width * self.taps, b.width) for a, b in pieces)
-        work = across * down * whole.rows * each * g.out_h * g.out_w
-        x, y, seen = g.h * g.w, g.out_h * g.out_w, (rows * g.stride[0] + g.kh) * g.w
-        held = blocks * (share.channels * min(x, seen) + share.outputs * rows * g.out_w)
-        again = share.channels / tile[0] if held > NEAR else 1
-        far = repeats * (down * whole.channels * x + across * whole.outputs * y * again)
-        if self.blocks * (whole.channels * x + whole.outputs * y) <= NEAR:
-            far = 0
-        parts = across * down * repeats * self.groups * (g.kw // self.taps)
+        parts = across * down * repeats * self.groups * (self.geometry.kw // self.taps)
         idle = sum(-(-parts // threads) * threads / parts for threads in (1, 2, 4, 8))
-        return idle * (work + FAR * far)
+        return idle * across * down * each
 
 
 def _divisors(number: int) -> Iterator[int]:

@@ -1,10 +1,10 @@
 """Weight gradient: every weight's sum over all images and places, tile by tile in registers.
 
-A part owns a share of the channels times a share of the outputs (and, where that makes too few
-parts, one row of taps). It goes through the images once: for each group of blocks every tile of
-its share takes its sums from the scratch, adds, and puts them back, so that planes are read from
-near. The lanes hold images and are added up last. Taps on padding are no work: a row of taps looks
-up its rows, columns come in runs of places with the same taps.
+A part owns a share of the weights. As many parts as the scratch has room for go through the
+images together: for each few rows of them every tile takes its sums from the scratch, adds, and
+puts them back, so that planes are read from near. The lanes hold images and are added up last.
+Taps on padding are no work: a row of taps looks up its rows, columns come in runs of places with
+the same taps.
 """
 
 from __future__ import annotations
@@ -59,6 +59,15 @@ class Columns(NamedTuple):
     taps: Sequence[int]
 
 
+class Work(NamedTuple):
+    """Where a part works (or a tile of it): its pointers, its row of taps, its columns, and its sums."""
+
+    spot: Spot
+    down: ir.Value
+    columns: Sequence[Columns]
+    kept: ir.Value
+
+
 @dataclass(frozen=True)
 class Weights:
     """The plan of a weight gradient."""
@@ -79,7 +88,7 @@ class Weights:
     @property
     def scratch(self) -> int:
         """Bytes of working space."""
-        return self.shares.scratch
+        return self.shares.sums * self.shares.at_once * BLOCK_BYTES
 
     def emit(self, function: ir.Function, target: Target) -> None:
         """Write the function: operands gradient of y, x, gradient of the weights."""
@@ -114,34 +123,44 @@ class _Writer(Writer):
         return found
 
     def write(self) -> None:
-        """Write the loop over the parts."""
-        code, size = self.code, self.channels * self.outputs * self.rows * self.shares.taps * self.lanes
-        with code.loop(*self.args[-2:], name="part") as part:
-            spot, first, columns = self.part(part)
-            with code.loop(0, size, self.lanes, name="clear") as at:
+        """Write the loop over the parts, so many at once."""
+        code, (low, high) = self.code, self.args[-2:]
+        size, at_once, origin = self.shares.sums * self.lanes, self.shares.at_once, Spot(*self.args[:3])
+        with code.loop(low, high, at_once, name="parts") as start:
+            stop = code.call("llvm.smin", [high, code.builder.add(start, constant(at_once))])
+            length = code.builder.mul(code.builder.sub(stop, start), constant(size))
+            with code.loop(0, length, self.lanes, name="clear") as at:
                 code.store(self.nothing, self.args[3], at, self.dtype)
-            with self.images(spot) as (here, near):
+            with self.images(origin) as (here, near), self.parts(here, start, stop) as part:
                 for tiles in self.tiles:
-                    with self.each_row(here, tiles) as (place, row, kept):
-                        down = code.builder.add(first, row)
-                        self.tile(place, near, down, columns, self.cells(tiles), kept)
-            for tiles in self.tiles:
-                with self.each_row(spot, tiles) as (place, row, kept):
-                    down = code.builder.add(first, row)
-                    self.totals(self.moved(place, down, (0, 0, self.geometry.kw)), tiles, kept)
+                    with self.rows_of_tiles(part, tiles) as row:
+                        self.tile(row, near, self.cells(tiles))
+            with self.parts(origin, start, stop) as part:
+                for tiles in self.tiles:
+                    with self.rows_of_tiles(part, tiles) as row:
+                        self.totals(row, tiles)
         code.finish()
 
-    def part(self, part: ir.Value) -> tuple[Spot, ir.Value, list[Columns]]:
-        """Return where a part works, its first row of taps, and its columns."""
+    @contextmanager
+    def parts(self, spot: Spot, start: ir.Value, stop: ir.Value) -> Iterator[Work]:
+        """Repeat what is written inside for each part."""
+        code, size = self.code, self.shares.sums * self.lanes
+        with code.loop(start, stop, name="part") as part:
+            number = code.builder.sub(part, start)
+            kept = code.at(self.args[3], code.builder.mul(number, constant(size)), self.dtype)
+            yield self.part(spot, part, kept)
+
+    def part(self, spot: Spot, part: ir.Value, kept: ir.Value) -> Work:
+        """Return where a part works."""
         g = self.geometry
         group, output, channel, down, across = self.unravel(part, *self.shares.counts)
-        spot = self.moved(Spot(*self.args[:3]), group, self.group)
+        spot = self.moved(spot, group, self.group)
         spot = self.moved(spot, output, [self.outputs * each for each in self.output])
         spot = self.moved(spot, channel, [self.channels * each for each in self.channel])
         if self.shares.taps == g.kw:
-            return spot, down, self.columns()
+            return Work(spot, down, self.columns(), kept)
         count, source, y = self.looked_up("columns", g.across.shared(), across, self.block, self.block)
-        return self.moved(spot, 1, (y, source, across)), down, [Columns(count, 0, range(1))]
+        return Work(self.moved(spot, 1, (y, source, across)), down, [Columns(count, 0, range(1))], kept)
 
     def columns(self) -> list[Columns]:
         """Return the columns of y in runs with the same column taps."""
@@ -158,8 +177,6 @@ class _Writer(Writer):
         """Repeat what is written inside for some blocks and rows after others; yields the blocks' spot."""
         code, height, blocks = self.code, self.geometry.out_h, self.shares.blocks
         size, rows = self.shares.near
-        if self.rows * sum(each.channels.count * each.outputs.count for each in self.tiles) == 1:
-            size, rows = max(1, blocks), max(1, height)
         with (
             code.loop(0, blocks, size, name="near") as start,
             code.loop(0, height, rows, name="band") as row,
@@ -169,24 +186,22 @@ class _Writer(Writer):
             yield here, Near(code.call("llvm.smin", [rest, constant(size)]), row, stop)
 
     @contextmanager
-    def each_row(self, spot: Spot, tiles: Tiles) -> Iterator[tuple[Spot, ir.Value, ir.Value]]:
-        """Repeat what is written inside for each tile and row of taps; yields spot, row and sums."""
+    def rows_of_tiles(self, part: Work, tiles: Tiles) -> Iterator[Work]:
+        """Repeat what is written inside for each tile of a part and each row of taps."""
         code, (channels, outputs, before) = self.code, tiles
         size = len(self.cells(tiles)) * self.lanes
-        first = code.at(self.args[3], before * self.rows * self.lanes, self.dtype)
-        first_spot = self.moved(self.moved(spot, channels.start, self.channel), outputs.start, self.output)
-        across = outputs.count * self.rows * size
+        corner = self.moved(self.moved(part.spot, channels.start, self.channel), outputs.start, self.output)
         with (
             code.loop(0, channels.count, name="channels") as channel,
             code.loop(0, outputs.count, name="outputs") as output,
             code.loop(0, self.rows, name="down") as row,
         ):
-            here = self.moved(first_spot, channel, [channels.width * each for each in self.channel])
-            here = self.moved(here, output, [outputs.width * each for each in self.output])
-            kept = first
-            for index, step in ((channel, across), (output, self.rows * size), (row, size)):
-                kept = code.at(kept, code.builder.mul(index, constant(step)), self.dtype)
-            yield here, row, kept
+            spot = self.moved(corner, channel, [channels.width * each for each in self.channel])
+            spot = self.moved(spot, output, [outputs.width * each for each in self.output])
+            kept = code.at(part.kept, before * self.rows * self.lanes, self.dtype)
+            for index, count in ((channel, outputs.count * self.rows), (output, self.rows), (row, 1)):
+                kept = code.at(kept, code.builder.mul(index, constant(count * size)), self.dtype)
+            yield Work(spot, code.builder.add(part.down, row), part.columns, kept)
 
     def cells(self, tiles: Tiles) -> list[Cell]:
         """Return the sums of a tile in the order in which they are kept."""
@@ -195,11 +210,9 @@ class _Writer(Writer):
             return [Cell(channel, tap, channel) for channel in channels for tap in taps]
         return [Cell(*each) for each in product(channels, taps, range(tiles.outputs.width))]
 
-    def tile(
-        self, spot: Spot, near: Near, down: Any, columns: Sequence[Columns], cells: Sequence[Cell], kept: Any
-    ) -> None:
+    def tile(self, work: Work, near: Near, cells: Sequence[Cell]) -> None:
         """Write what some blocks and rows add to the sums of a tile."""
-        code, g, block = self.code, self.geometry, self.block
+        (spot, down, columns, kept), code, g, block = work, self.code, self.geometry, self.block
         places = [(cell, i * self.lanes) for i, cell in enumerate(cells)]
         sums = {cell: code.variable(code.load(kept, at, self.dtype, self.lanes)) for cell, at in places}
         count, source, y = self.looked_up("rows", g.down.shared(), down, self.x_row, 1)
@@ -232,7 +245,7 @@ class _Writer(Writer):
             lambda output: code.load(spot.first, output * self.g_channel, self.dtype, self.lanes),
         )
 
-    def totals(self, spot: Spot, tiles: Tiles, kept: ir.Value) -> None:
+    def totals(self, work: Work, tiles: Tiles) -> None:
         """Write the weights' gradients that the sums of a tile come to."""
         code, taps, outputs = self.code, self.shares.taps, tiles.outputs.width
         with (
@@ -240,7 +253,7 @@ class _Writer(Writer):
             code.loop(0, taps, name="tap") as tap,
             code.loop(0, outputs, name="output") as output,
         ):
-            at, place = constant(0), spot
+            at, place = constant(0), self.moved(work.spot, work.down, (0, 0, self.geometry.kw))
             for index, step, move in (
                 (channel, taps * outputs, self.channel),
                 (tap, outputs, (0, 0, 1)),
@@ -248,7 +261,9 @@ class _Writer(Writer):
             ):
                 at = code.builder.add(at, code.builder.mul(index, constant(step * self.lanes)))
                 place = self.moved(place, index, move)
-            code.store(self.total(code.load(kept, at, self.dtype, self.lanes)), place.third, 0, self.dtype)
+            code.store(
+                self.total(code.load(work.kept, at, self.dtype, self.lanes)), place.third, 0, self.dtype
+            )
 
     def total(self, vector: Any) -> Any:
         """Return the sum of the lanes of a vector, halves first."""
