@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from chainrule.compiler.passes import PASSES, drop_unread, optimised
-from chainrule.compiler.step import Step
+from chainrule.compiler.step import Step, native
 from chainrule.core.mode import mode
 from chainrule.core.program import Program, Value
 from chainrule.core.spec import Array, spec_of
@@ -266,7 +266,8 @@ def _argument(trace: Trace, leaf: Any, name: str) -> Any:
     if isinstance(leaf, Tensor) and leaf.requires_grad:
         trace.argument(leaf, leaf.name or name)
         return leaf
-    made = Tensor(leaf._data if isinstance(leaf, Tensor) else np.asarray(leaf))
+    array = leaf._data if isinstance(leaf, Tensor) else np.asarray(leaf)
+    made = Tensor(native(array).view())  # an array of its own: arrays are known by which object they are
     trace.argument(made, name)
     return made
 
@@ -282,11 +283,28 @@ def _kind(leaf: Any) -> Any:
         )
     if _is_array(leaf):
         return leaf.shape, leaf.dtype.str
+    if isinstance(leaf, slice):
+        return slice, *map(_kind, (leaf.start, leaf.stop, leaf.step))
+    if isinstance(leaf, float):
+        return leaf.__class__, leaf.hex()  # 0.0 == -0.0, and NaN is not even itself
     try:
         hash(leaf)
     except TypeError:
-        return leaf.__class__, id(leaf)
+        return leaf.__class__, _Itself(leaf)
     return leaf.__class__, leaf
+
+
+class _Itself:
+    """Stands for an object that cannot be hashed: equal if it is that very one, which is kept for that."""
+
+    def __init__(self, of: Any) -> None:
+        self.of = of
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.of is self.of
+
+    def __hash__(self) -> int:
+        return id(self.of)
 
 
 def _flattened(tree: Any) -> tuple[list[Any], Any]:

@@ -72,10 +72,11 @@ def fold_constants(program: Program) -> Program:
 def without_copies(program: Program) -> Program:
     """Read through ops that change nothing: for code whose values are not arrays of Python's."""
     same: dict[int, Value] = {}
+    written = {id(step.target) for step in program.steps if isinstance(step, Write)}
     kept: list[Step] = []
     for step in (_replaced(each, same) for each in program.steps):
         if isinstance(step, Equation) and isinstance(step.op, Elementwise) and len(step.reads) == 1:
-            alike = step.reads[0].spec == step.output.spec
+            alike = step.reads[0].spec == step.output.spec and id(step.reads[0]) not in written
             if alike and step.op.meaning(**step.params).function == VARIABLE:
                 same[id(step.output)] = step.reads[0]
                 continue

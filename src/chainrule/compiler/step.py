@@ -11,7 +11,8 @@ import ctypes
 import math
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Container, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -31,7 +32,7 @@ from chainrule.compiler.nests.nest import Nest
 from chainrule.compiler.nests.schedule import Item
 from chainrule.core.program import Program
 from chainrule.core.spec import Array
-from chainrule.errors import IndexRangeError
+from chainrule.errors import ArgumentError, IndexRangeError
 
 _ROLES = (
     "argument", "captured", "constant", "result", "stream", "flag", "setting", "inner",
@@ -71,6 +72,9 @@ class Step:
             if i in writes and each.role == "captured"
         }  # fmt: skip
         self._held: list[Any] = [None] * starts[-1]
+        self._spans: tuple[list[int], list[int]] | None = None  # of the written arrays, once they are held
+        self._names = [value.name or f"captured array {i}" for i, value in enumerate(program.captured)]
+        self._running = threading.RLock()  # the table and the memory serve one run at a time
         self.work, self.offsets, self.block_bytes = work, offsets, size
         self._arguments = [value.spec for value in program.arguments]
         self._calls = [self._call(*each, offsets) for each in work]
@@ -162,21 +166,28 @@ class Step:
 
     # ---- running ---------------------------------------------------------------------------------
     def run(self, arguments: Sequence[Array], captured: Sequence[Array]) -> list[Array]:
-        """Compute the results; captured arrays that the program writes are changed in place."""
-        self.before()
-        self._hold(0, arguments)
-        back = self._hold_captured(captured)
-        results = self._new_results()
-        self.native.run(self._table)
-        self.after()
-        for array, staged in back:
-            np.copyto(array, staged)
-        self._refuse_flagged()
-        return results
+        """Compute the results; captured arrays that the program writes are changed in place.
+
+        Raises IndexRangeError for integers that are no places of what they look into (the state has
+        changed by then), ArgumentError where captured arrays cannot be written or share memory.
+        """
+        with self._running:
+            back = self._hold_captured(captured)
+            self._hold_read(0, arguments)
+            self.before()
+            results = self._new_results()
+            self.native.run(self._table)
+            self.after()
+            for array, staged in back:
+                np.copyto(array, staged)
+            self._refuse_flagged()
+            return results
 
     def _refuse_flagged(self) -> None:
         if self._reports and self._flags.any():
-            raise IndexRangeError(self._reports[int(self._flags.argmax())])
+            found = self._reports[int(self._flags.argmax())]
+            self._flags[:] = False
+            raise IndexRangeError(found)
 
     def epoch(
         self, sources: Sequence[Array], order: Array, captured: Sequence[Array], losses: Array,
@@ -186,22 +197,24 @@ class Step:
 
         `losses` gets the first result of every iteration. Ctrl-C raises between two iterations.
         """
-        self.before()
-        if not self._batch:
-            self._batch = [np.empty(spec.shape, spec.dtype) for spec in self._arguments]
-        self._hold(0, self._batch)
-        for role, arrays in (("source", sources), ("order", [order]), ("losses", [losses])):
-            self._hold(self._base[role], arrays)
-        back = self._hold_captured(captured)
-        results = self._new_results()
-        try:
-            chunks(self.looped, self._table, len(losses), report)
-        finally:
-            self.after()
-            for array, staged in back:
-                np.copyto(array, staged)
-        self._refuse_flagged()
-        return results
+        with self._running:
+            back = self._hold_captured(captured)
+            if not self._batch:
+                self._batch = [np.empty(spec.shape, spec.dtype) for spec in self._arguments]
+            self._hold_read(0, self._batch)
+            self._hold_read(self._base["source"], sources)
+            self._hold_read(self._base["order"], [order])
+            self._hold(self._base["losses"], losses)
+            self.before()
+            results = self._new_results()
+            try:
+                chunks(self.looped, self._table, len(losses), report)
+            finally:
+                self.after()
+                for array, staged in back:
+                    np.copyto(array, staged)
+            self._refuse_flagged()
+            return results
 
     def before(self) -> None:
         """Do what the program wants of Python: read numbers, call back, look up random states."""
@@ -224,23 +237,40 @@ class Step:
         for place, stream in enumerate(self._streams):
             stream.counter = int(self._states[place, 2])
 
-    def _hold(self, start: int, arrays: Sequence[Array]) -> None:
-        """Put the addresses of arrays into the table; those that cannot be used as they are, as copies."""
+    def _hold(self, place: int, array: Array) -> Array:
+        """Put the address of an array into the table, or of a copy where it cannot be used as it is."""
+        usable = array if _usable(array) else np.array(array, native(array).dtype, order="C")
+        self._table[place] = address(usable)
+        self._held[place] = array if usable is array else (array, usable)
+        return usable
+
+    def _hold_read(self, start: int, arrays: Sequence[Array]) -> None:
+        """Hold arrays that are only read: as they are now, should they share memory with written ones."""
         for place, array in enumerate(arrays, start):
-            if self._held[place] is not array:
-                self._held[place] = array
-                usable = array if _usable(array) else np.array(array, order="C")
-                self._table[place] = address(usable)
-                self._held[place] = array if usable is array else (array, usable)
+            if self._held[place] is not array and self._changes(self._hold(place, array)):
+                self._hold(place, array.copy())
 
     def _hold_captured(self, arrays: Sequence[Array]) -> list[tuple[Array, Array]]:
-        self._hold(self._base["captured"], arrays)
+        start = self._base["captured"]
         back: list[tuple[Array, Array]] = []
         for place, array in enumerate(arrays):
-            held = self._held[self._base["captured"] + place]
-            if held is not array and place in self._written:
-                back.append((array, held[1]))
+            if self._held[start + place] is array:
+                continue
+            self._spans = None
+            if place in self._written and not array.flags.writeable:
+                raise ArgumentError(f"{self._names[place]} is changed in place, but its array is read-only")
+            usable = self._hold(start + place, array)
+            if usable is not array and place in self._written:
+                back.append((array, usable))
+        if self._spans is None:
+            self._spans = spans(arrays, self._written, self._names)
         return back
+
+    def _changes(self, array: Array) -> bool:
+        """Tell whether an array lies in memory that the program writes."""
+        starts, ends = self._spans or ([], [])
+        place = bisect_left(starts, address(array) + array.nbytes) - 1
+        return place >= 0 and ends[place] > address(array)
 
     def _new_results(self) -> list[Array]:
         """Return arrays for the results: those of an earlier run that nobody holds any more, or new ones."""
@@ -262,6 +292,35 @@ def address(array: Array) -> int:
     return array.__array_interface__["data"][0]
 
 
+def native(array: Array) -> Array:
+    """Return an array in the byte order of the machine."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def spans(
+    arrays: Sequence[Array], written: Container[int], names: Sequence[str]
+) -> tuple[list[int], list[int]]:
+    """Return where the written arrays begin and end in memory, in order.
+
+    Raises ArgumentError if one shares memory with another captured array: the program reads and
+    writes them as if they were apart.
+    """
+    found = [(*np.lib.array_utils.byte_bounds(each), i) for i, each in enumerate(arrays) if each.size]
+    found.sort()
+    end, last = 0, -1  # the furthest end so far, and whose it is
+    for low, high, place in found:
+        if low < end and (place in written or last in written):
+            if np.shares_memory(arrays[place], arrays[last]):
+                raise ArgumentError(
+                    f"{names[last]} and {names[place]} share memory, and one of them is changed in place",
+                    hint="use one tensor in both places, or give one of them a copy of its own",
+                )
+        if high > end:
+            end, last = high, place
+    kept = [(low, high) for low, high, place in found if place in written]
+    return [low for low, _ in kept], [high for _, high in kept]
+
+
 def _usable(array: Array) -> bool:
     flags = array.flags
-    return flags.c_contiguous and flags.aligned
+    return array.__class__ is np.ndarray and flags.c_contiguous and flags.aligned and array.dtype.isnative

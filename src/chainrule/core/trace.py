@@ -125,6 +125,11 @@ class Trace:
         self.seen(target)
         into, source = self._values[id(target._data)], self._operand(value, value._data)
         assert isinstance(source, Value)
+        if into.kind == "argument" and not target.requires_grad:
+            raise TraceError(
+                f"assign: {into.name} of a compiled function is changed in place",
+                hint="return the new value, or keep the tensor outside of the function: it is then state",
+            )
         if id(target) not in self._states and into.kind != "result":
             self._states[id(target)] = into if into.kind == "captured" else self._state(target, into)
         if id(target) in self._states:  # else the target lives in this run only: a new value will do

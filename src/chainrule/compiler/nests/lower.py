@@ -26,7 +26,7 @@ from chainrule.compiler.passes import without_copies
 from chainrule.core.program import Equation, HostCall, Program, Value, Write
 from chainrule.core.spec import Shape
 from chainrule.core.trace import Watched
-from chainrule.errors import TraceError
+from chainrule.errors import DTypeError, TraceError
 from chainrule.ops.random import default
 from chainrule.scalar.expr import apply
 from chainrule.scalar.expr import variable as named
@@ -69,6 +69,8 @@ class Lowering:
     def _prepare(self) -> None:
         for role, values in (("argument", self.program.arguments), ("captured", self.program.captured)):
             for place, value in enumerate(values):
+                if not value.spec.dtype.isnative:
+                    raise DTypeError(f"compile: {value.name or role} is {value.spec.dtype}, in swapped bytes")
                 home = Buffer(f"{role[0]}{place}", value.spec.shape, value.spec.dtype, role, place)
                 self.elements.settle(value, home)
         for step in self.program.steps:
@@ -147,7 +149,8 @@ class Lowering:
             flag = Buffer(f"f{len(self.flags)}", (), np.dtype(np.bool_), "flag", len(self.flags))
             self.flags.append(f"index: a place is out of bounds for an axis of size {size}")
             found = terms.fold("logical_or", variables, wrong, flag.dtype)
-            self.add_store(space_of((), False), [], Store(flag, flag.address(()), found))
+            store = Store(flag, flag.address(()), found, adds=True)  # once up, it stays up
+            self.add_store(space_of((), False), [], store)
 
     def _becomes_images(self, step: Equation) -> bool:
         """Tell whether rows of features take the shape of images again, which are read side by side."""

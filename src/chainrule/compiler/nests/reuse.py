@@ -43,7 +43,11 @@ class Reuse:
         self._captured = {value.number: value for value in program.captured}
         self._cost: dict[int, float] = {}
         self._roots: dict[int, frozenset[int]] = {id(v): frozenset([id(v)]) for v in program.captured}
-        self._changed: dict[int, set[int]] = {}
+        self._homes: dict[int, frozenset[int]] = {}  # by id of a value: the captured arrays it is put into
+        for step in program.steps:
+            if isinstance(step, Write):
+                known = self._homes.get(id(step.value), frozenset[int]())
+                self._homes[id(step.value)] = known | {id(step.target)}
 
     def wanted(self, value: Value) -> bool:
         """Tell whether anything reads a value."""
@@ -61,7 +65,7 @@ class Reuse:
             or self._worth(step, cost, elements)
         )
         self._cost[id(value)] = 1.0 if kept else cost
-        self._roots[id(value)] = frozenset() if kept else roots
+        self._roots[id(value)] = frozenset() if kept else roots | self._homes.get(id(value), frozenset())
         return kept
 
     def outliving(self, place: int, target: Buffer, elements: Elements) -> list[Value]:
