@@ -30,7 +30,8 @@ def data_options(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def settings(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that were given, in the terms of `Settings`."""
-    given = {name: value for name, value in params.items() if name in SETTINGS and value not in (None, [])}
+    nothing = (None, [], ())  # an option that may be repeated and was not given is an empty list or tuple
+    given = {name: value for name, value in params.items() if name in SETTINGS and value not in nothing}
     if "hidden" in given:
         given["hidden"] = _sizes(given["hidden"])
     if "augment" in given:

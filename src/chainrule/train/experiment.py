@@ -16,10 +16,12 @@ from chainrule.train import plots
 from chainrule.train.assembly import Assembled, assemble, read_data
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.history import History
+from chainrule.train.metrics import Array
 from chainrule.train.predictor import Predictor
 from chainrule.train.report import html_report
 from chainrule.train.run import Config, Run, RunKeeper, configuration
 from chainrule.train.settings import Settings
+from chainrule.train.templates import template_weights, templates
 from chainrule.train.trainer import Trainer, Watcher
 
 
@@ -73,7 +75,12 @@ class Experiment:
         best = Predictor.open(self.folder.best, self.settings.model)
         tested = None if self.splits.test is None else best.evaluate(self.splits.test)
         notes = write_report(
-            self.folder, self.keeper.config, self.trainer.history, tested, self.trainer.monitor
+            self.folder,
+            self.keeper.config,
+            self.trainer.history,
+            tested,
+            self.trainer.monitor,
+            weights=template_weights(self.settings, best.inference.model, self.splits.sample_shape),
         )
         return Outcome(tested, self.trainer.history, int(self.keeper.best["epoch"]), notes)
 
@@ -127,9 +134,12 @@ def write_report(
     history: History,
     tested: Evaluation | None,
     monitor: Monitor | None = None,
+    *,
+    weights: Array | None = None,
 ) -> tuple[str, ...]:
     """Write result.json, figures and report.html; return notes on what could not be made.
 
+    `weights` are those of a linear classifier of images, to be looked at as templates.
     Of a run with a monitor, the diagnosis is a section of the report, and diagnosis.json.
     """
     plain = None if tested is None else tested.as_dict()
@@ -143,6 +153,9 @@ def write_report(
         if tested is not None and tested.confusion is not None:
             figures["Confusion matrix"] = plots.confusion(tested.confusion, tested.classes)
             folder.write("confusion.png", figures["Confusion matrix"])
+        if weights is not None and tested is not None:
+            figures["Templates"] = templates(weights, tested.classes)
+            folder.write("templates.png", figures["Templates"])
         if monitor is not None:
             figures.update(monitor.figures())
     except MissingDependencyError as error:

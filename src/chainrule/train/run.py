@@ -4,7 +4,8 @@
     last.safetensors     the state after the last save; from here a run goes on bit for bit
     best.safetensors     the weights that did best on the validation split
     history.csv, .json   one row an epoch
-    curves.png, confusion.png, report.html, result.json   written at the end
+    curves.png, confusion.png, report.html, result.json   written at the end (and templates.png of a
+                         linear classifier of images)
 
 Either checkpoint holds the configuration as well, so each is complete by itself. `best` is written
 before `last`: a kill between the two repeats a part of the epoch and arrives at the same place.
@@ -41,6 +42,7 @@ FILES = (
     "diagnosis.json",
     "curves.png",
     "confusion.png",
+    "templates.png",
     "report.html",
 )
 

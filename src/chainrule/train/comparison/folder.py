@@ -26,6 +26,7 @@ from chainrule.train.files import write_file
 from chainrule.train.recipes import are_images
 from chainrule.train.report import document, picture, table
 from chainrule.train.run import configuration
+from chainrule.train.templates import template_weights, templates
 
 COLUMNS = ("model", "test accuracy", "95 % interval", "training", "parameters", "epochs", "time", "a sample")
 
@@ -79,6 +80,14 @@ class Folder:
             f"{result.title}: confusion matrix",
             lambda: plots.confusion(result.confusion, test.classes),
         )
+        if (fitted := climbed.fitted.get(result.name)) is not None:
+            model = fitted.assembled.trainer.model
+            weights = template_weights(fitted.settings, model, test.sample_shape)
+            if weights is not None:
+                caption = f"{result.title}: templates"
+                found += self._figure(
+                    f"{result.name}-templates", caption, lambda: templates(weights, test.classes)
+                )
         if result.wrong and are_images(test.sample_shape):
             caption = f"{result.title}: the surest of its wrong answers"
             found += self._figure(f"{result.name}-wrong", caption, lambda: figures.sheet(result.wrong, test))
