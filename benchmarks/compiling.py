@@ -42,7 +42,7 @@ def _measured(training: Training, present: list[str], options: Options) -> Itera
 
         def turn(name: str, kind: str) -> float:
             taken[name] += kind == "cold"
-            cache = Path(folder) / f"{name} {taken[name]}"
+            cache = Path(folder) / f"{name}-{taken[name]}"  # no space: C++ compilers are called with it
             cache.mkdir(exist_ok=True)
             threads = max(options.threads)
             return alone(name, threads, _caches(cache), "first", row=training.name, smoke=options.smoke)
