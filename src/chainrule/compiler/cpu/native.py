@@ -10,12 +10,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from chainrule.compiler.cpu import kernel as kernels
 from chainrule.compiler.cpu import sequence, team
+from chainrule.compiler.cpu.choice import Choice
 from chainrule.compiler.cpu.machine import Library, Piece
 from chainrule.compiler.cpu.pieces import Order, digest, pieces
 from chainrule.compiler.cpu.schedule import Call, schedule
@@ -59,6 +61,7 @@ class Native:
         self._alone_and_short: Any = _ALONE_AND_SHORT(alone)
         shared = any(call.shared for call in calls)
         self._together = self.library.address("together") if shared else 0
+        self._choices: dict[int, Choice] = {}
         self._rooms: list[Room] = []
 
     def _pieces(self, target: Target) -> list[Piece]:
@@ -87,7 +90,20 @@ class Native:
 
     def room(self) -> Room:
         """Return working space for a run with as many threads as are set now."""
-        return Room(self._scratch, get_num_threads() if self._together else 1)
+        return Room(self._scratch, self._threads)
+
+    @property
+    def _threads(self) -> int:
+        return get_num_threads() if self._together else 1
+
+    def _free_room(self) -> Room:
+        """Return a room that no run is in."""
+        threads = self._threads
+        while self._rooms:
+            found = self._rooms.pop()
+            if found.threads >= threads:
+                return found
+        return self.room()
 
     def run(self, table: Any, first: int = 0, last: int = 1, room: Room | None = None) -> None:
         """Run iterations first, first + 1, ... below last.
@@ -97,18 +113,26 @@ class Native:
         """
         if not isinstance(table, ctypes.Array):
             table = addresses(table)
-        mine = room or (self._rooms.pop() if self._rooms else self.room())
+        mine = room or self._free_room()
         if (last - first) * self.schedule.nanoseconds < _SHORT:
             self._alone_and_short(table, mine.address, first, last)
-        elif (last - first) * self.schedule.gain < _WAKE or not self._shared(mine, table, first, last):
+        elif (last - first) * self.schedule.gain < _WAKE or min(mine.threads, self._threads) == 1:
             self._alone(table, mine.address, first, last)
+        else:
+            self._run_the_quicker_way(table, mine, first, last)
         if room is None:
             self._rooms.append(mine)
 
-    def _shared(self, room: Room, table: Any, first: int, last: int) -> bool:
-        """Run by a team, where there is one to be had."""
+    def _run_the_quicker_way(self, table: Any, room: Room, first: int, last: int) -> None:
+        """Run by a team, or alone where that is quicker or the team is at work."""
         threads = min(get_num_threads(), room.threads)
-        return threads > 1 and team.run(threads, self._together, table, room.address, first, last)
+        choice = self._choices.setdefault(threads, Choice())
+        way, began = choice.next(), perf_counter()
+        shared = way == 1 and team.run(threads, self._together, table, room.address, first, last)
+        if not shared:
+            self._alone(table, room.address, first, last)
+        if way == shared:
+            choice.took(way, (perf_counter() - began) / (last - first))
 
 
 def addresses(of: Sequence[int]) -> ctypes.Array[Any]:

@@ -1,0 +1,51 @@
+"""Choice: which of two ways of doing the same is quicker, learnt from how long they take.
+
+Whether several threads pay depends on the work and on what else the machine does just now, so it is
+measured. Both ways are tried at first; then the quicker is taken, and the other tried again now and
+then, the more seldom the longer nothing changes. What the ways are is not known here.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+_TRIALS = 6  # that begin, of both ways in turn
+_SOON, _LATE = 16, 1024  # turns until the slower way is tried again
+_WORTH = 0.95  # of the first way's time, which the second must stay below
+
+
+class Choice:
+    """Two ways, 0 and 1; the first is taken where they are about equal."""
+
+    def __init__(self) -> None:
+        self._seconds = [inf, inf]
+        self._turn, self._period = 0, _SOON
+        self._trial = _TRIALS + _SOON  # the turn that tries the slower way
+
+    @property
+    def quicker(self) -> int:
+        """The way that took less time."""
+        return int(self._seconds[1] < _WORTH * self._seconds[0])
+
+    def next(self) -> int:
+        """Return which way to take now."""
+        self._turn += 1
+        if self._turn <= _TRIALS:
+            return self._turn % 2
+        return self.quicker if self._turn < self._trial else 1 - self.quicker
+
+    def took(self, way: int, seconds: float) -> None:
+        """Learn how long a way took."""
+        before, known = self.quicker, self._seconds[way]
+        if self._turn <= _TRIALS:
+            self._seconds[way] = min(known, seconds)
+            return
+        tried = way != before
+        # What was long ago may have changed; else a long time may be another program's turn.
+        self._seconds[way] = seconds if tried else known + (min(seconds, 4 * known) - known) / 8
+        if self.quicker != before:
+            self._period = _SOON
+        elif tried:
+            self._period = min(2 * self._period, _LATE)
+        if tried or self.quicker != before:
+            self._trial = self._turn + self._period

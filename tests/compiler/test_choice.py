@@ -1,0 +1,45 @@
+"""Learning which of two ways is quicker."""
+
+from __future__ import annotations
+
+import random
+
+from chainrule.compiler.cpu.choice import Choice
+
+
+def taken(choice: Choice, seconds: tuple[float, float], turns: int, spread: float = 0.1) -> float:
+    """Run many turns whose times scatter; return the share of them that took way 1."""
+    draw, ways = random.Random(0), []
+    for _ in range(turns):
+        ways.append(choice.next())
+        choice.took(ways[-1], seconds[ways[-1]] * draw.uniform(1, 1 + spread))
+    return sum(ways) / turns
+
+
+def test_the_quicker_way_is_taken_and_the_other_seldom_tried() -> None:
+    assert taken(Choice(), (2.0, 1.0), 1000) > 0.98
+    assert taken(Choice(), (1.0, 2.0), 1000) < 0.02
+
+
+def test_about_equal_ways_are_the_first() -> None:
+    assert taken(Choice(), (1.0, 1.0), 1000) < 0.1
+
+
+def test_both_ways_are_tried_at_first() -> None:
+    assert 0.3 < taken(Choice(), (1.0, 5.0), 6) < 0.7
+
+
+def test_a_change_is_noticed() -> None:
+    choice = Choice()
+    taken(choice, (2.0, 1.0), 200)
+    taken(choice, (2.0, 8.0), 50)
+    assert taken(choice, (2.0, 8.0), 100) < 0.1
+    taken(choice, (2.0, 1.0), 300)
+    assert taken(choice, (2.0, 1.0), 100) > 0.9
+
+
+def test_one_long_time_changes_nothing() -> None:
+    choice = Choice()
+    taken(choice, (2.0, 1.0), 100)
+    choice.took(choice.next(), 1000.0)
+    assert taken(choice, (2.0, 1.0), 10) == 1
