@@ -22,8 +22,8 @@ _ACROSS = 4  # vectors of a tile side by side, at most
 _NEAR, _NEXT = 1 << 15, 1 << 18  # bytes that stay in the first cache, and in the second one
 _LINE, _FAR_LINE = 2.2 / 64, 3.0 / 64  # cycles for a byte from the second cache, and from behind it
 _READ, _FAR_READ = 0.06, 0.2  # cycles that a read costs besides, from the first cache and from others
-_LATENCY = 4.0  # cycles until a sum can be added to again
-_TILE = 5.0  # cycles to begin and to end a tile
+_LATENCY = 6.0  # cycles until a sum can be added to again, and some for delays
+_TILE = 10.0  # cycles to begin and to end a tile
 _CODE = 0.0002  # what a sum more in the code is worth: a share of all cycles
 _TRANSPOSE = 0.3  # cycles to pack a number that is not beside its neighbour
 _STORE = 2.0  # cycles for each sum beyond sixteen that is stored at once
@@ -162,7 +162,7 @@ def _by_columns(work: Work, target: Target, rows: int, width: int) -> float:
             far = work.depth * (columns + height) * work.item > _NEAR
             lines = starts * columns * work.item * _LINE if far else 0.0
             step = max(height * sum(each), sum(each) + 0.5 * starts * height, _floor(sums, starts), lines)
-            step += _READ * (0.5 * height + len(each)) + _FAR_READ * far * len(each)
+            step += _READ * (height + len(each)) + _FAR_READ * far * len(each)
             total += panels * tiles * (_TILE + _STORE * max(0, sums - 16) + work.depth * step)
     return total
 
