@@ -99,11 +99,12 @@ class Native:
     def _free_room(self) -> Room:
         """Return a room that no run is in."""
         threads = self._threads
-        while self._rooms:
-            found = self._rooms.pop()
-            if found.threads >= threads:
-                return found
-        return self.room()
+        try:
+            while (found := self._rooms.pop()).threads < threads:
+                pass
+        except IndexError:  # none was left, or another thread was quicker
+            return self.room()
+        return found
 
     def run(self, table: Any, first: int = 0, last: int = 1, room: Room | None = None) -> None:
         """Run iterations first, first + 1, ... below last.
