@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from llvmlite import ir
@@ -26,12 +27,13 @@ class _Pass(ABC):
     geometry: Geometry
     dtype: str
 
-    name = "convolution"
-
-    @property
     @abstractmethod
+    def plan(self) -> Sliding | Weights:
+        """Return how the work is cut and written."""
+
+    @cached_property
     def _plan(self) -> Sliding | Weights:
-        """How the work is cut and written."""
+        return self.plan()
 
     @property
     def parts(self) -> int:
@@ -58,8 +60,10 @@ class _Pass(ABC):
 class Forward(_Pass):
     """y from x and the weights: operands x, weight, y."""
 
-    @property
-    def _plan(self) -> Sliding:
+    name = "convolution"
+
+    def plan(self) -> Sliding:
+        """Return how the work is cut and written."""
         g = self.geometry
         taps, c, o = g.kh * g.kw, g.c // g.groups, g.o // g.groups
         steps = Steps(group=o * c * taps, source=taps, result=c * taps, row=g.kw)
@@ -71,8 +75,10 @@ class Forward(_Pass):
 class InputGradient(_Pass):
     """The gradient at x from that at y and the weights: operands g, weight, dx."""
 
-    @property
-    def _plan(self) -> Sliding:
+    name = "convolution dx"
+
+    def plan(self) -> Sliding:
+        """Return how the work is cut and written."""
         g = self.geometry
         taps, c, o = g.kh * g.kw, g.c // g.groups, g.o // g.groups
         steps = Steps(group=o * c * taps, source=c * taps, result=taps, row=g.kw)
@@ -84,6 +90,8 @@ class InputGradient(_Pass):
 class WeightGradient(_Pass):
     """The gradient at the weights from that at y and x: operands g, x, dweight."""
 
-    @property
-    def _plan(self) -> Weights:
+    name = "convolution dw"
+
+    def plan(self) -> Weights:
+        """Return how the work is cut and written."""
         return Weights(self.geometry, np.dtype(self.dtype))

@@ -17,14 +17,14 @@ from llvmlite import ir
 
 from chainrule.compiler.cpu.code import constant, type_of
 from chainrule.compiler.cpu.convolution.geometry import Reads
-from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, cut, runs, strip
+from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, Run, cut, runs, strip
 from chainrule.compiler.cpu.convolution.writer import Spot, Writer
 from chainrule.compiler.cpu.target import Target
 
 ENOUGH = 16  # parts that keep four threads evenly busy
 AHEAD = 1200  # cycles between asking for numbers and needing them
-FEW = 7  # taps of a row whose weights stay in registers at once, where they are of one channel
 NEXT = 6  # channels that are asked for ahead at most: their lines may fall on the same places of a cache
+FEW = 7  # taps of a row whose weights stay in registers at once, where a tile has one channel
 UNROLLED = 1000  # multiply-adds that are written out at most; beyond, columns are looked up
 
 
@@ -125,16 +125,18 @@ class _Writer(Writer):
         self.tap = plan.columns.source_step * self.block, plan.columns.tap_step, 0  # from tap to tap of a row
         self.taps = max((len(each) for each in plan.rows.places), default=0)  # rows of taps, at most
         self.channels = plan.result if plan.groups > 1 else plan.result // plan.shares
-        held = (
-            min(FEW, max((len(each) for each in plan.columns.places), default=1)) if self.channels == 1 else 1
-        )
-        width, self.depth = strip(
-            target.registers + 1 - held, -(-plan.width // plan.columns.phases), self.channels
-        )
-        self.runs = runs(plan.columns, width)
-        written = sum(run.width * len(run.segments) for run in self.runs) * self.depth
-        if written > UNROLLED:
-            self.runs, self.depth = [], strip(target.registers, 1, self.channels)[1]
+        self.runs, self.depth = self.tiling(target.registers)
+
+    def tiling(self, registers: int) -> tuple[list[Run], int]:
+        """Return the runs of tiles of a row (none where columns are looked up) and the channels of a tile."""
+        columns = self.plan.columns
+        taps = max((len(each) for each in columns.places), default=1)
+        spared = min(FEW, taps) - 1 if self.channels == 1 else 0  # all weights of a row stay in registers
+        width, depth = strip(registers - spared, -(-self.plan.width // columns.phases), self.channels)
+        found = runs(columns, width)
+        if sum(run.width * len(run.segments) for run in found) * depth <= UNROLLED:
+            return found, depth
+        return [], strip(registers, 1, self.channels)[1]
 
     def write(self) -> None:
         """Write the loop over the parts."""

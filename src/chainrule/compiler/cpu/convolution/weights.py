@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, product
 from math import prod
 from typing import Any, NamedTuple
@@ -75,7 +76,7 @@ class Weights:
     geometry: Geometry
     dtype: np.dtype[Any]
 
-    @property
+    @cached_property
     def shares(self) -> Shares:
         """How the weights are cut into parts."""
         return Shares(self.geometry, BLOCK_BYTES // self.dtype.itemsize)
