@@ -65,6 +65,8 @@ class Compiled:
         """Run the function on these arguments."""
         if mode.trace is not None:
             return self.f(*args, **kwargs)  # inside another compiled function, it is part of that
+        if self._latest is not None and not kwargs and self._latest.suits(args):
+            return self._latest.again(args, self.watched)  # the usual call, without the detour
         leaves, layout = _flattened((args, kwargs))
         key = (layout, tuple(map(_kind, leaves)), mode.recording)
         plan = next((each for each in self._plans.get(key, ()) if each.holds()), None)
@@ -157,6 +159,7 @@ class Compiled:
             outputs, shape = _flattened(result)
             program = trace.program([each for each in outputs if isinstance(each, Tensor)])
         plan = Plan(trace, program, outputs, shape)
+        plan.takes(leaves, layout)
         plan.build(self._watching)
         plans = self._plans.setdefault(key, [])
         plans.append(plan)
@@ -192,6 +195,38 @@ class Plan:
             for group, options in trace.groups
         ]
 
+    def takes(self, leaves: Sequence[Any], layout: Any) -> None:
+        """Note which arguments the plan is for, where they are plain arrays and nothing else."""
+        self._recording = mode.recording
+        flat = layout[1] == ((tuple, (None,) * len(leaves)), (dict, ()))
+        plain = all(_is_array(leaf) and not getattr(leaf, "requires_grad", False) for leaf in leaves)
+        gradients = any(value.kind == "gradient" for value, _ in self._sources)
+        self._pins: list[tuple[Tensor, Array]] = []  # the captured arrays of the last run
+        self._takes: list[tuple[Any, Any]] | None = None
+        if flat and plain and not gradients:
+            self._takes = [(leaf.shape, leaf.dtype) for leaf in leaves]
+
+    def suits(self, args: Sequence[Any]) -> bool:
+        """Tell quickly whether a call is like the last one; False may mean that a longer look is needed."""
+        takes = self._takes
+        if takes is None or len(args) != len(takes) or mode.recording is not self._recording:
+            return False
+        for arg, (shape, dtype) in zip(args, takes, strict=True):
+            array = arg._data if arg.__class__ is Tensor and not arg.requires_grad else arg
+            if array.__class__ is not np.ndarray or array.shape != shape or array.dtype is not dtype:
+                return False
+        if not self._pins:
+            return not self._sources
+        for tensor, array in self._pins:
+            if tensor._data is not array:
+                return False
+        return self._same()
+
+    def again(self, args: Sequence[Any], watched: dict[str, Tensor]) -> Any:
+        """Run with new arguments on the captured arrays of the last run."""
+        arguments = [arg if arg.__class__ is np.ndarray else arg._data for arg in args]
+        return self._done(self.step.run(arguments), watched)
+
     def build(self, watching: Sequence[str]) -> None:
         """Generate the code, with the watched values as further results."""
         program = self.stages[PASSES[-1][0]]
@@ -200,22 +235,46 @@ class Plan:
         program = replace(program, results=program.results + extra, names={})
         self.stages = {**self.stages, _LAST: drop_unread(program)}
         self.step = Step(self.stages[_LAST])
+        self._pins = []  # the new code has not seen them
+        self._leaves = bool(self.step.written or self._left or self._forgotten or self._watching)
 
     def holds(self) -> bool:
         """Tell whether all that the trace depended on is as it was."""
-        return (
-            all(getattr(owner, name) == value for owner, name, value in self._guards)
-            and all((leaf._grad is not None) == there for leaf, there in self._present)
-            and all(group.get(k) == v for group, options in self._options for k, v in options.items())
-            and all(tensor.requires_grad == tracked for tensor, tracked in self._tracked)
-            and all(spec_of(_array(value, tensor)) == value.spec for value, tensor in self._sources)
+        return self._same() and all(
+            spec_of(_array(value, tensor)) == value.spec for value, tensor in self._sources
         )
+
+    def _same(self) -> bool:
+        for owner, name, value in self._guards:
+            if getattr(owner, name) != value:
+                return False
+        for leaf, there in self._present:
+            if (leaf._grad is not None) is not there:
+                return False
+        for group, options in self._options:
+            for key, value in options.items():
+                if group.get(key) != value:
+                    return False
+        for tensor, tracked in self._tracked:
+            if tensor.requires_grad is not tracked:
+                return False
+        return True
 
     def run(self, leaves: Sequence[Any], watched: dict[str, Tensor]) -> Any:
         """Run on new arguments, and leave behind what the function leaves behind."""
         arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if _is_array(leaf)]
-        found = self.step.run(arguments, [_array(value, tensor) for value, tensor in self._sources])
-        self._leave(found, watched)
+        captured = [_array(value, tensor) for value, tensor in self._sources]
+        found = self.step.run(arguments, captured)
+        tensors = [tensor for _, tensor in self._sources]
+        self._pins = list(zip(tensors, captured, strict=True)) if self.step.direct else []
+        return self._done(found, watched)
+
+    def _done(self, found: Sequence[Array], watched: dict[str, Tensor]) -> Any:
+        """Leave behind what the function leaves behind, and return what it returns."""
+        if self._leaves:
+            self._leave(found, watched)
+        if self._layout is None and self._tensors:
+            return Tensor(found[0])
         made = iter(found)
         outputs = [Tensor(next(made)) if isinstance(each, Tensor) else each for each in self._outputs]
         return _rebuilt(outputs, self._layout)
@@ -238,9 +297,8 @@ class Plan:
     def _leave(self, found: Sequence[Array], watched: dict[str, Tensor]) -> None:
         """Leave behind what the function leaves behind: changed state, gradients, watched values."""
         now = tick()
-        for value, tensor in self._sources:
-            if value.kind == "captured":
-                tensor.mutated = now
+        for place in self.step.written:
+            self._sources[place][1].mutated = now
         count, left = len(self._tensors), len(self._left)
         for leaf, gradient in zip(self._left, found[count : count + left], strict=True):
             leaf.grad = Tensor(gradient)

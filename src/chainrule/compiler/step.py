@@ -21,7 +21,7 @@ import numpy as np
 from chainrule.compiler.cpu.chunks import chunks
 from chainrule.compiler.cpu.draw import Advance, Draw
 from chainrule.compiler.cpu.loops import Loops
-from chainrule.compiler.cpu.native import Native
+from chainrule.compiler.cpu.native import Native, Room
 from chainrule.compiler.cpu.rows import Gather, Record
 from chainrule.compiler.cpu.schedule import Call, Place
 from chainrule.compiler.cpu.target import target
@@ -43,6 +43,9 @@ _ROLES = (
 _lowering = threading.Lock()
 
 
+_SMALL = 4096  # bytes: results up to this size are quicker made than found again
+
+
 class Step:
     """The native form of a program: `run(arguments, captured)` returns the results."""
 
@@ -56,7 +59,7 @@ class Step:
         self._constants = [np.ascontiguousarray(each.array) for each in lowered.constants]
         self._states = np.zeros((len(self._streams), 3), np.uint64)
         self._numbers = np.zeros(max(lowered.slots, 1))
-        self._results = [(each.shape, each.dtype) for each in lowered.results]
+        self._results = [(each.shape, each.dtype, each.bytes > _SMALL) for each in lowered.results]
         self._pools: list[list[Array]] = [[] for _ in self._results]
         self._reports, self._flags = lowered.flags, np.zeros(max(len(lowered.flags), 1), np.bool_)
         counts = (
@@ -71,11 +74,14 @@ class Step:
             each.place for _, buffers, writes in work for i, each in enumerate(buffers)
             if i in writes and each.role == "captured"
         }  # fmt: skip
+        self.written = sorted(self._written)
+        self.direct = False  # whether the last run used the captured arrays' own memory throughout
         self._held: list[Any] = [None] * starts[-1]
         self._spans: tuple[list[int], list[int]] | None = None  # of the written arrays, once they are held
         self._names = [value.name or f"captured array {i}" for i, value in enumerate(program.captured)]
         self._running = threading.RLock()  # the table and the memory serve one run at a time
         self.work, self.offsets, self.block_bytes = work, offsets, size
+        self._prepares = bool(self._actions or self._streams)
         self._arguments = [value.spec for value in program.arguments]
         self._calls = [self._call(*each, offsets) for each in work]
         self._batch: list[Array] = []
@@ -84,6 +90,10 @@ class Step:
     def native(self) -> Native:
         """The program, once."""
         return Native(self._calls, target())
+
+    @cached_property
+    def _room(self) -> Room:
+        return self.native.room()
 
     @cached_property
     def looped(self) -> Native:
@@ -165,22 +175,27 @@ class Step:
         table[base["inner"]] = -(-address(self._block) // ALIGNMENT) * ALIGNMENT
 
     # ---- running ---------------------------------------------------------------------------------
-    def run(self, arguments: Sequence[Array], captured: Sequence[Array]) -> list[Array]:
+    def run(self, arguments: Sequence[Array], captured: Sequence[Array] | None = None) -> list[Array]:
         """Compute the results; captured arrays that the program writes are changed in place.
+
+        Without `captured`, those of the last run are used: allowed where all were `direct`.
 
         Raises IndexRangeError for integers that are no places of what they look into (the state has
         changed by then), ArgumentError where captured arrays cannot be written or share memory.
         """
         with self._running:
-            back = self._hold_captured(captured)
+            back = self._hold_captured(captured) if captured is not None else ()
             self._hold_read(0, arguments)
-            self.before()
+            if self._prepares:
+                self.before()
             results = self._new_results()
-            self.native.run(self._table)
-            self.after()
+            self.native.run(self._table, 0, 1, self._room)
+            if self._streams:
+                self.after()
             for array, staged in back:
                 np.copyto(array, staged)
-            self._refuse_flagged()
+            if self._reports:
+                self._refuse_flagged()
             return results
 
     def _refuse_flagged(self) -> None:
@@ -264,11 +279,14 @@ class Step:
                 back.append((array, usable))
         if self._spans is None:
             self._spans = spans(arrays, self._written, self._names)
+        self.direct = all(self._held[start + place] is array for place, array in enumerate(arrays))
         return back
 
     def _changes(self, array: Array) -> bool:
         """Tell whether an array lies in memory that the program writes."""
         starts, ends = self._spans or ([], [])
+        if not starts:
+            return False
         place = bisect_left(starts, address(array) + array.nbytes) - 1
         return place >= 0 and ends[place] > address(array)
 
@@ -276,15 +294,17 @@ class Step:
         """Return arrays for the results: those of an earlier run that nobody holds any more, or new ones."""
         found: list[Array] = []
         start = self._base["result"]
-        for place, (shape, dtype) in enumerate(self._results):
-            pool = self._pools[place]
-            array = next((each for each in pool if sys.getrefcount(each) == 3), None)
+        for place, (shape, dtype, large) in enumerate(self._results):
+            array = self._unheld(place) if large else None
             if array is None:
                 array = np.empty(shape, dtype)
-                self._pools[place] = [array, *pool[:1]]
+                self._pools[place] = [array, *self._pools[place][:1]] if large else []
             self._table[start + place] = address(array)
             found.append(array)
         return found
+
+    def _unheld(self, place: int) -> Array | None:
+        return next((each for each in self._pools[place] if sys.getrefcount(each) == 3), None)
 
 
 def address(array: Array) -> int:
