@@ -47,7 +47,7 @@ def first_place(x: Array, y: Array, *, axes: tuple[int, ...] = ()) -> Array:
     Places are counted in the order of the items; 0 where no item matches.
     """
     spec = _first_spec(Spec(x.shape, x.dtype), Spec(y.shape, y.dtype), axes=axes)
-    hits = (x == y) | ((x != x) & (y != y))
+    hits = (x == y) | (np.isnan(x) & np.isnan(y))
     if short_rows(x, axes):
         place, free = np.zeros(spec.shape, spec.dtype), np.ones(spec.shape, np.bool_)
         for count, hit in enumerate(items_of(hits, axes)):

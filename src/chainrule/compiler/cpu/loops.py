@@ -101,14 +101,13 @@ class Writer:
         self.below = {each: set(terms.walk([each])) - {each} for each in self.folds}
         sizes = [s.buffer.dtype.itemsize for s in nest.stores]
         sizes += [t.dtype.itemsize for t in found if t.dtype.kind == "f" and not t.weak]
-        self.width = target.lanes(np.dtype(f"u{min(max(4, *sizes, 4), 8)}"))
+        self.width = target.lanes(np.dtype(f"u{min(max(4, *sizes), 8)}"))
 
     # ---- loops -----------------------------------------------------------------------------------
     def write(self) -> None:
         """Write the whole function."""
-        variables = [each for each in self.nest.variables if each is not self.nest.vector]
         roots = [store.term for store in self.nest.stores]
-        rest = [each for each in variables if each not in self.cut]
+        rest = [v for v in self.nest.variables if v is not self.nest.vector and v not in self.cut]
         self.hoist(roots, set(self.nest.variables))
         if not _lone(self.nest):
             with self.code.loop(self.low, self.high, name="part") as part:
