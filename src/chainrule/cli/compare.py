@@ -81,6 +81,7 @@ def compare(
     or --searches another question is answered. Without DATA the handwritten digits are taken.
     """
     console = Console(quiet=quiet or json, soft_wrap=True, highlight=False)
+    console.width = max(console.width, _WIDTH)
     params = context.params
     target, work = _prepared(params, console)
     stopped = _worked(work, console)
@@ -201,7 +202,7 @@ def _tell(work: Work, target: told.Folder, sentence: str, console: Console) -> N
     for each in work.done():
         table.add_row(*work.cells(each))
     console.print()
-    console.print(table, width=max(console.width, _WIDTH))
+    console.print(table)
     for note in target.notes:
         console.print(note, markup=False)
     console.print(f"report: {target.path / 'report.html'}", markup=False)
