@@ -134,10 +134,15 @@ def test_sums_computed_slice_by_slice(form: str, name: str) -> None:
     assert out.tobytes() == again.tobytes()
 
 
-def test_a_left_that_is_packed_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "_BLOCK", 1)
-    left, right = operands("TN", (101, 515, 192), "float32")
-    out = guarded(np.full((101, 515), np.nan, np.float32))
+@pytest.mark.parametrize(
+    ("limit", "form", "size"), [("_BLOCK", "TN", (101, 515, 192)), ("_KEPT", "NN", (101, 70, 4200))]
+)
+def test_rows_that_come_block_by_block(
+    limit: str, form: str, size: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, limit, 1)
+    left, right = operands(form, size, "float32")
+    out = guarded(np.full(size[:2], np.nan, np.float32))
     kernel = product(left, right, out)
     assert kernel._work.block < 101
     call(kernel, [left, right, out], TARGETS["host"], cuts=[0, 50, 120, 239])

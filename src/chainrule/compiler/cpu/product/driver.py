@@ -6,6 +6,7 @@ panels follow each other within a block of rows. Every tile is computed alone, w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
@@ -18,6 +19,25 @@ from chainrule.compiler.cpu.product.tile import Destination, Slice, Tile
 from chainrule.compiler.cpu.target import Target
 
 _WRITTEN_OUT = 160  # multiply-adds of a product that is written without loops over tiles
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows of a batch: their first tile, how many tiles high, and the tiles before it in the walk."""
+
+    batch: ir.Value
+    first: ir.Value
+    height: ir.Value
+    start: ir.Value
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Steps of the sums that are computed at a time, and whether they are the last."""
+
+    first: ir.Value
+    count: Any
+    last: Any = None
 
 
 class Driver:
@@ -58,7 +78,7 @@ class Driver:
                     to = self._to(constant(batch), constant(row), constant(column))
                     tiles.emit(self.code, tile, self.operands.rows_at(batch, row, 0), right, to)
 
-    # ---- the walk: batches, blocks of rows, panels, slices of the sums, tiles --------------------
+    # ---- the walk: batches, blocks of rows, slices of the sums, panels, tiles --------------------
     def _walk(self, total: int) -> None:
         builder, each = self.code.builder, self.across * self.down
         self.low, self.high = (
@@ -71,75 +91,72 @@ class Driver:
         with self.code.loop(first, last, name="batch") as batch:
             start = builder.mul(batch, constant(each))
             if block >= self.down:
-                self._block(batch, constant(0), constant(self.down), start)
+                self._block(_Block(batch, constant(0), constant(self.down), start))
                 return
             with self.code.loop(0, self.down, block, "block") as row:
                 here = builder.add(start, builder.mul(row, constant(self.across)))
                 height = self._least(constant(block), builder.sub(constant(self.down), row))
-                self._block(batch, row, height, here)
+                self._block(_Block(batch, row, height, here))
 
-    def _block(self, batch: ir.Value, first: ir.Value, height: ir.Value, start: ir.Value) -> None:
-        """Write the panels of the rows of `height` tiles from tile `first` on; `start` counts tiles."""
+    def _block(self, block: _Block) -> None:
+        """Write all that is ours in a block of rows."""
         builder = self.code.builder
-        end = builder.add(start, builder.mul(height, constant(self.across)))
-        ours = builder.and_(
-            builder.icmp_signed("<", start, self.high), builder.icmp_signed(">", end, self.low)
-        )
-        with self.code.only_if(ours):
+        size = builder.mul(block.height, constant(self.across))
+        low = self._most(builder.sub(self.low, block.start), constant(0))
+        high = self._least(builder.sub(self.high, block.start), size)
+        with self.code.only_if(builder.icmp_signed("<", low, high)):
             if self.plan.pack_left:
-                self.operands.pack_block(batch, first, height)
-            with self.code.loop(0, self.across, name="panel") as panel:
-                here = builder.add(start, builder.mul(panel, height))
-                low = self._most(builder.sub(self.low, here), constant(0))
-                high = self._least(builder.sub(self.high, here), height)
-                with self.code.only_if(builder.icmp_signed("<", low, high)):
-                    for columns, there in sizes(self.code, panel, self.work.columns, self.plan.width):
-                        with self.code.only_if(there):
-                            self._panel(batch, first, panel, columns, (low, high))
+                self.operands.pack_block(block.batch, block.first, block.height)
+            if not self.sliced:
+                self._panels(block, low, high, _Steps(constant(0), self.work.depth))
+                return
+            self._clear(low, high)
+            with self.code.loop(0, self.work.depth, self.plan.slice, "slice") as step:
+                left = builder.sub(constant(self.work.depth), step)
+                count = self._least(constant(self.plan.slice), left)
+                last = builder.icmp_signed("==", count, left)
+                self._panels(block, low, high, _Steps(step, count, last))
 
-    def _panel(
-        self, batch: ir.Value, first: ir.Value, panel: ir.Value, columns: int, below: tuple[Any, Any]
-    ) -> None:
-        """Write the tiles of a panel, from the first one to the last one of ours."""
-        column = self.code.builder.mul(panel, constant(self.plan.width))
-        if not self.sliced:
-            right = self.operands.panel_at(batch, 0, column, columns, self.work.depth)
-            self._tiles((batch, first, column), columns, below, right)
-            return
-        self._clear(*below)
-        with self.code.loop(0, self.work.depth, self.plan.slice, "slice") as step:
-            left = self.code.builder.sub(constant(self.work.depth), step)
-            steps = self._least(constant(self.plan.slice), left)
-            right = self.operands.panel_at(batch, step, column, columns, steps)
-            last = self.code.builder.icmp_signed("==", steps, left)
-            self._tiles((batch, first, column), columns, below, right, (step, steps, last))
+    def _panels(self, block: _Block, low: ir.Value, high: ir.Value, steps: _Steps) -> None:
+        """Write the panels of a block, from its tile `low` to the one before `high`."""
+        builder = self.code.builder
+        with self.code.loop(0, self.across, name="panel") as panel:
+            before = builder.mul(panel, block.height)
+            top = self._most(builder.sub(low, before), constant(0))
+            end = self._least(builder.sub(high, before), block.height)
+            column = builder.mul(panel, constant(self.plan.width))
+            with self.code.only_if(builder.icmp_signed("<", top, end)):
+                for columns, there in sizes(self.code, panel, self.work.columns, self.plan.width):
+                    with self.code.only_if(there):
+                        right = self.operands.panel_at(block.batch, steps.first, column, columns, steps.count)
+                        with self.code.loop(top, end, name="tile") as below:
+                            kept = self.operands.kept_at(builder.add(before, below))
+                            self._tile(block, below, (column, columns), right, (steps, kept))
 
-    def _tiles(
+    def _tile(
         self,
-        corner: tuple[Any, Any, Any],
-        columns: int,
-        bounds: tuple[Any, Any],
+        block: _Block,
+        below: ir.Value,
+        across: tuple[ir.Value, int],
         right: ir.Value,
-        part: tuple[Any, Any, Any] | None = None,
+        part: tuple[_Steps, ir.Value],
     ) -> None:
-        """Write the calls for tiles, each of the size that it has at its place."""
-        batch, first, column = corner
-        step, *rest = part or (constant(0),)
-        with self.code.loop(*bounds, name="tile") as below:
-            tile = self.code.builder.add(first, below)
-            row = self.code.builder.mul(tile, constant(self.plan.rows))
-            if self.plan.pack_left:
-                left = self.operands.stripe_at(below)
-            else:
-                left = self.operands.rows_at(batch, row, step)
-            kept = [self.operands.kept_at(below)] if part else []
-            for rows, there in sizes(self.code, tile, self.work.rows, self.plan.rows):
-                with self.code.only_if(there):
-                    shape = self.operands.tile(rows, columns)
-                    self._call(shape, [left, right, *kept, *rest], self._to(batch, row, column))
+        """Write the calls for a tile of whatever height it has at its place."""
+        (column, columns), (steps, kept) = across, part
+        tile = self.code.builder.add(block.first, below)
+        row = self.code.builder.mul(tile, constant(self.plan.rows))
+        if self.plan.pack_left:
+            left = self.operands.stripe_at(below)
+        else:
+            left = self.operands.rows_at(block.batch, row, steps.first)
+        sliced = [kept, steps.count, steps.last] if self.sliced else []
+        for rows, there in sizes(self.code, tile, self.work.rows, self.plan.rows):
+            with self.code.only_if(there):
+                shape, to = self.operands.tile(rows, columns), self._to(block.batch, row, column)
+                self._call(shape, [left, right, *sliced], to)
 
     def _clear(self, low: ir.Value, high: ir.Value) -> None:
-        """Write zeros where the sums of a panel's tiles are kept."""
+        """Write zeros where the sums of a block's tiles are kept."""
         size, dtype = self.plan.rows * self.plan.width, self.work.dtype
         bounds = (self.code.builder.mul(each, constant(size)) for each in (low, high))
         start = self.operands.kept_at(constant(0))

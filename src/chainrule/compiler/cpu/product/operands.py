@@ -1,7 +1,7 @@
 """The two operands of a product as the tiles read them: in place, or packed into the scratch.
 
 The scratch holds a panel of the right, and behind it either the packed rows of a block of the left
-or, where sums are computed slice by slice, the sums of a panel so far.
+or, where sums are computed slice by slice, the sums so far of all its tiles.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ _TRANSPOSE = 0.3  # cycles to pack a number that is not beside its neighbour
 _STORE = 2.0  # cycles for each sum beyond sixteen that is stored at once
 _LANE_SUM = 1.2  # cycles to add two vectors' halves, when the lanes of sums are added up
 _BLOCK = 1 << 21  # bytes of the left that are packed at a time
+_KEPT = 1 << 22  # bytes of sums that are kept between slices
 _ROWS_AT_LEAST = 1024  # rows that a packed panel is used with
 _DEEP, _SLICE = 1 << 12, 1 << 7  # steps beyond which sums are computed slice by slice; of a slice
 
@@ -78,20 +79,22 @@ class Work:
     @property
     def block(self) -> int:
         """Rows that all panels are used with before the next rows come."""
+        if self.deep:
+            return max(4 * _THIN, _KEPT // (self.item * self.columns))
         fit = (_BLOCK if self.packs_left else _NEXT * 2) // max(1, self.depth * self.item)
         return max(4 * _THIN if self.packs_left else _ROWS_AT_LEAST, fit)
 
     @property
     def deep(self) -> bool:
         """Whether the sums are so long that they are better computed slice by slice."""
-        return self.depth > _DEEP and self.rows > 1
+        return self.depth > _DEEP and self.rows > 1 and self.columns > 0
 
 
 def scratch_bytes(work: Work) -> int:
     """Return room for the packed operands, whatever the target."""
     rows = min(work.block, work.rows) + 2 * _THIN
     left = 2 * rows * work.depth * work.item if work.packs_left else 0  # its stripes are padded
-    kept = rows * _WIDEST if work.deep else 0
+    kept = rows * (work.columns * work.item + _WIDEST) if work.deep else 0
     return left + kept + (_SLICE if work.deep else work.depth) * _WIDEST + 64
 
 
