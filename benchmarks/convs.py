@@ -66,10 +66,11 @@ def block(inputs: int, outputs: int) -> Residual:
     return Residual(body, around)
 
 
-# Small rates where there is batch norm: at 0.01 rounding alone makes losses part by 1e-3 in ten steps.
+# Small rates: at 1e-3 (Adam) and 1e-2 (batch norm) a unit that rounding puts on the other side of its
+# kink makes the losses of PyTorch's own layouts part by 1e-4 and more within ten steps.
 TRAININGS = (
-    Training(LENET5, 32, 10, rate=0.001, adam=True),
-    Training(LENET5, 128, 10, rate=0.001, adam=True),
+    Training(LENET5, 32, 10, rate=3e-4, adam=True),
+    Training(LENET5, 128, 10, rate=3e-4, adam=True),
     Training(stages(32, 64, 128), 64, 10, rate=1e-4, momentum=0.9),
     Training(resnet(20), 128, 10, rate=1e-4, momentum=0.9, weight_decay=1e-4),
 )
