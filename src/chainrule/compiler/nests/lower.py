@@ -54,6 +54,7 @@ class Lowering:
         self.elements = Elements(self.equations, self._setting_of)
         self.reuse = Reuse(program)
         self._copies: dict[Any, Buffer] = {}
+        self._tenants: dict[Buffer, list[Value]] = {}  # values that lie in a captured array
         self._stream_states: dict[int, Buffer] = {}
         self._prepare()
         self.convolutions = Convolutions(self)
@@ -80,6 +81,7 @@ class Lowering:
             elif isinstance(step, Equation):
                 self._prepare_equation(step)
         self.setting.shape = (self.slots,)
+        self.targets = dict(self.elements.homes)  # where a state lies, wherever its first value is read
 
     def _prepare_equation(self, step: Equation) -> None:
         for value in step.reads:
@@ -161,11 +163,12 @@ class Lowering:
         return len(old) == 2 < len(new) and old[0] == new[0] and not reads_spread(self.elements, source)
 
     def _write(self, place: int, step: Write) -> None:
-        target = self.elements.homes[id(step.target)]
+        target = self.targets[id(step.target)]
         if 0 in target.shape:
             return
-        for value in self.reuse.outliving(place, target, self.elements):
-            self.elements.settle(value, self.copy(value))
+        for value in self._tenants.pop(target, ()):  # they lie where others will from now on
+            if self.elements.homes[id(value)] is target and self.reuse.outlives(place, value):
+                self.elements.settle(value, self.copy(value))
         space, variables, at = self.space(step.value)
         term = terms.cast(self.elements.of(step.value, at), target.dtype)
         if reads_elsewhere(term, Store(target, target.address(at), term)):
@@ -174,6 +177,7 @@ class Lowering:
         self.add_store(space, variables, Store(target, target.address(at), term))
         if step.value.constant is None and id(step.value) not in self.elements.homes:
             self.elements.settle(step.value, target)
+            self._tenants.setdefault(target, []).append(step.value)
 
     def _draw(self, step: Equation) -> None:
         stream = step.params["stream"] or default

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.element import Elements
 from chainrule.compiler.nests.index import loop, variable
 from chainrule.core.families.elementwise import Elementwise
@@ -40,7 +39,7 @@ class Reuse:
         for place, step in enumerate(program.steps):
             if isinstance(step, Write):
                 self.written.setdefault(id(step.target), []).append(place)
-        self._captured = {value.number: value for value in program.captured}
+        self._captured = program.captured
         self._cost: dict[int, float] = {}
         self._roots: dict[int, frozenset[int]] = {id(v): frozenset([id(v)]) for v in program.captured}
         self._homes: dict[int, frozenset[int]] = {}  # by id of a value: the captured arrays it is put into
@@ -68,15 +67,9 @@ class Reuse:
         self._roots[id(value)] = frozenset() if kept else roots | self._homes.get(id(value), frozenset())
         return kept
 
-    def outliving(self, place: int, target: Buffer, elements: Elements) -> list[Value]:
-        """Return the values that lie in a buffer which is changed at `place` and are read after it."""
-        found: list[Value] = []
-        for step in self.steps[:place]:
-            value = step.output if isinstance(step, Equation) else None
-            if value is not None and elements.homes.get(id(value)) is target:
-                if any(reader > place for reader in self.readers.get(id(value), ())):
-                    found.append(value)
-        return found
+    def outlives(self, place: int, value: Value) -> bool:
+        """Tell whether a value is read after `place`."""
+        return self.readers.get(id(value), (-1,))[-1] > place
 
     def _costs(self, step: Equation, elements: Elements) -> tuple[float, frozenset[int]]:
         cost, roots = 0.0, frozenset[int]()

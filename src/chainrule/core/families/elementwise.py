@@ -57,6 +57,8 @@ class Elementwise(Op):
             [domain] * self.arity if isinstance(domain, tuple) else list(domain)
         )
         self.samples = tuple(self._default_samples() if samples is None else samples)
+        self._meanings: dict[tuple[Any, ...], Expr] = {}
+        self._dtypes: dict[Any, np.dtype[Any]] = {}
         self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._rules: dict[tuple[Any, ...], list[Rule]] = {}
 
@@ -76,8 +78,12 @@ class Elementwise(Op):
     def meaning(self, **params: Any) -> Expr:
         """Return the expression, given the static parameters."""
         static = {name: params.get(name, self.parameters[name]) for name in self.statics}
-        free = {name: scalar.variable(name) for name in self.floats}
-        return expression(self.body(*map(scalar.variable, self.inputs), **free, **static))
+        key = tuple(static.values())
+        if key not in self._meanings:
+            free = {name: scalar.variable(name) for name in self.floats}
+            found = self.body(*map(scalar.variable, self.inputs), **free, **static)
+            self._meanings[key] = expression(found)
+        return self._meanings[key]
 
     def derived_partials(self, **params: Any) -> tuple[Expr, ...]:
         """Return the partial of each input, derived from the meaning."""
@@ -113,10 +119,15 @@ class Elementwise(Op):
             shape = broadcast(*(spec.shape for spec in specs))
         except ValueError:
             raise ShapeError(self._clash([spec.shape for spec in specs])) from None
-        with np.errstate(all="ignore"):
-            made = np.asarray(self.value(*(spec.sample() for spec in specs), **params))
-        weak = all(spec.weak for spec in specs)
-        return Spec(shape, np.dtype(np.float32) if weak and made.dtype == np.float64 else made.dtype)
+        kinds = tuple((spec.dtype, spec.weak) for spec in specs)
+        key = (kinds, *(params[name] for name in self.statics))
+        if key not in self._dtypes:
+            with np.errstate(all="ignore"):
+                made = np.asarray(self.value(*(spec.sample() for spec in specs), **params))
+            weak = all(spec.weak for spec in specs)
+            single = weak and made.dtype == np.float64
+            self._dtypes[key] = np.dtype(np.float32) if single else made.dtype
+        return Spec(shape, self._dtypes[key])
 
     def _clash(self, shapes: Sequence[Shape]) -> str:
         shown = " and ".join(map(str, shapes))
