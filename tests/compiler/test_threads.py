@@ -71,10 +71,10 @@ def test_products_have_the_same_bits_for_any_number_of_threads() -> None:
 def test_the_number_of_threads_may_change_between_runs() -> None:
     arrays, table = buffers(SIZE)
     native = Native(ring(MUCH, SIZE), target())
-    for turn, number in enumerate((1, 2, 4, 1, 3, 2)):
+    for turn, number in enumerate((2, 1, 4, 1, 3, 2)):
         cr.set_num_threads(number)
         native.run(table, turn, turn + 1)
-    assert team._present.team.threads == 3  # the second run with two was to see how long one takes
+        assert number in (1, team._present.team.threads)
     assert np.array_equal(arrays[0], expected(6))
 
 

@@ -20,7 +20,8 @@ class Choice:
     def __init__(self) -> None:
         self._seconds = [inf, inf]
         self._turn, self._period = 0, _SOON
-        self._trial = _TRIALS + _SOON  # the turn that tries the slower way
+        self._trial = _TRIALS + _SOON  # the turn that tries the slower way, and the next one does again
+        self._tried = inf  # seconds of its first turn, in which threads may have to wake
 
     @property
     def quicker(self) -> int:
@@ -31,7 +32,7 @@ class Choice:
         """Return which way to take now."""
         self._turn += 1
         if self._turn <= _TRIALS:
-            return self._turn % 2
+            return int(self._turn <= _TRIALS // 2)
         return self.quicker if self._turn < self._trial else 1 - self.quicker
 
     def took(self, way: int, seconds: float) -> None:
@@ -39,13 +40,16 @@ class Choice:
         before, known = self.quicker, self._seconds[way]
         if self._turn <= _TRIALS:
             self._seconds[way] = min(known, seconds)
-            return
-        tried = way != before
-        # What was long ago may have changed; else a long time may be another program's turn.
-        self._seconds[way] = seconds if tried else known + (min(seconds, 4 * known) - known) / 8
-        if self.quicker != before:
-            self._period = _SOON
-        elif tried:
-            self._period = min(2 * self._period, _LATE)
-        if tried or self.quicker != before:
-            self._trial = self._turn + self._period
+        elif way == before:
+            # A long time may be another program's turn: it counts for a part only.
+            self._seconds[way] += (min(seconds, 4 * known) - known) / 8
+            if self.quicker != before:
+                self._wait(_SOON)
+        elif self._turn == self._trial:
+            self._tried = seconds
+        else:
+            self._seconds[way] = min(seconds, self._tried)
+            self._wait(_SOON if self.quicker != before else min(2 * self._period, _LATE))
+
+    def _wait(self, turns: int) -> None:
+        self._period, self._trial = turns, self._turn + turns

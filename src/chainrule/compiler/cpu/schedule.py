@@ -14,7 +14,7 @@ from functools import cached_property
 from chainrule.compiler.cpu.kernel import Kernel
 
 # What one core of today does in a nanosecond, roughly: only choices of speed hang on it.
-_FLOPS, _BYTES = 64.0, 16.0
+_FLOPS, _BYTES = 100.0, 40.0
 _SMALL = 2000.0  # nanoseconds; sharing gains less than what a barrier and moving the data cost
 _BARRIER = 400.0  # nanoseconds
 

@@ -13,13 +13,14 @@ import os
 import platform
 import sys
 import threading
-from functools import cache
+from functools import cache, partial
 from time import perf_counter
 from typing import Any
 
 from chainrule.compiler.cpu import following
 from chainrule.compiler.cpu.machine import Library
 from chainrule.compiler.cpu.meeting import LINE, MEANS, SIZE
+from chainrule.compiler.cpu.pieces import Order, digest, pieces
 from chainrule.compiler.cpu.target import target
 
 _SPINNING = 40e-6  # seconds that a follower waits awake for the next job
@@ -33,7 +34,10 @@ class Native:
     def __init__(self, futex: int) -> None:
         system = _system()
         unit = 1000 if sys.platform == "win32" else 1
-        self.library = Library(following.text(target(), futex, unit), target())
+        made_for = target()
+        text = partial(following.text, made_for, futex, unit)
+        order = {digest(f"team {futex} {unit}", made_for): Order(text, plain=True)}
+        self.library = Library(pieces(order, made_for), made_for)
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self.lead: Any = self._function("lead", *[pointer] * 4, *[number] * 3)
         self.follow: Any = self._function("follow", pointer, number)
