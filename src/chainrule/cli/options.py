@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -256,3 +259,58 @@ ComparisonOut = Annotated[
     Path | None,
     typer.Option("--out", help="Folder; runs/DATA-compare-N if not given.", rich_help_panel=_RUN),
 ]
+
+# What several verbs take: they read these from their context, by the names of the settings.
+NETWORK = {
+    "features": Features,
+    "hidden": Hidden,
+    "activation": Activation,
+    "dropout": Dropout,
+    "batch_norm": BatchNorm,
+    "stochastic_depth": StochasticDepth,
+    "pooling": Pooling,
+}
+TRAINING = {
+    "epochs": Epochs,
+    "batch_size": BatchSize,
+    "rate": Rate,
+    "optimizer": Optimizer,
+    "momentum": Momentum,
+    "schedule": Schedule,
+    "weight_decay": WeightDecay,
+    "penalty": Penalty,
+    "augment": Augment,
+    "seed": Seed,
+}
+SOURCE = {
+    "folder": Folder,
+    "size": Size,
+    "channels": ChannelsOption,
+    "bad_images": BadImagesOption,
+    "label": Label,
+    "task": TaskOption,
+    "samples": Samples,
+    "noise": Noise,
+}
+
+
+def taking(*groups: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what gives a verb the options of `groups`, too; their values are in `context.params`."""
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for group in groups
+        for name, kind in group.items()
+    ]
+
+    def extended(verb: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(verb, eval_str=True)
+
+        @functools.wraps(verb)
+        def call(**params: Any) -> None:
+            verb(**{name: params[name] for name in own.parameters})
+
+        vars(call)["__signature__"] = own.replace(parameters=[*own.parameters.values(), *more])
+        call.__annotations__ = {each.name: each.annotation for each in (*own.parameters.values(), *more)}
+        return call
+
+    return extended
