@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("CHAINRULE_CACHE", "")  # tests compile anew, and leave the user's cache alone
+# Tests leave the user's cache alone, and what one of them has compiled the next ones find.
+_KERNELS = tempfile.TemporaryDirectory(prefix="chainrule-kernels-")
+os.environ.setdefault("CHAINRULE_CACHE", _KERNELS.name)
 
 
 @pytest.fixture(scope="session")
