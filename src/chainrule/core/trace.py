@@ -130,7 +130,7 @@ class Trace:
                 f"assign: {into.name} of a compiled function is changed in place",
                 hint="return the new value, or keep the tensor outside of the function: it is then state",
             )
-        if id(target) not in self._states and into.kind != "result":
+        if id(target) not in self._states and into.kind not in ("result", "gradient"):
             self._states[id(target)] = into if into.kind == "captured" else self._state(target, into)
         if id(target) in self._states:  # else the target lives in this run only: a new value will do
             self.steps.append(Write(self._states[id(target)], source))

@@ -74,9 +74,11 @@ class Slot:
 
 def _picked_spec(x: Spec, *indices: Spec, key: tuple[Any, ...]) -> Spec:
     zeros = tuple(np.zeros(each.shape, np.int64) for each in indices)
-    probe = np.broadcast_to(np.zeros((), np.bool_), tuple(max(size, 1) for size in x.shape))
-    shape = probe[_rebuilt(key, zeros)].shape
-    return Spec(shape, x.dtype)
+    probe = np.broadcast_to(np.zeros((), np.bool_), x.shape)
+    try:
+        return Spec(probe[_rebuilt(key, zeros)].shape, x.dtype)
+    except IndexError as error:
+        raise IndexRangeError(f"index: {error}") from None
 
 
 def _picked_gradient(

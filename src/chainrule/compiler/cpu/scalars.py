@@ -125,7 +125,7 @@ def _apply(code: Code, node: Expr, args: Sequence[Typed], lanes: int) -> Typed:
         return Typed(_compare(code, whole.SIGNS[name], operands, values), dtype, False)
     if operands[0].kind != "f":
         return Typed(whole.FUNCTIONS[name](code, operands[0], *values), dtype, weak)
-    shortcut = _SHORT_POWERS.get(_exponent(node.args[1])) if name == "power" else None
+    shortcut = _SHORT_POWERS.get(_exponent(args[1])) if name == "power" else None
     registers = [Register(code, value) for value in values]
     made = _REAL[name](*registers) if shortcut is None else shortcut(registers[0])
     return Typed(made.value, dtype, weak)
@@ -147,10 +147,14 @@ def _compared(args: Sequence[Typed], dtypes: Sequence[DType]) -> list[DType]:
 
 def _fits(arg: Typed, dtype: DType) -> bool:
     """Tell whether a Python integer is known to lie in the range of a dtype."""
-    number = arg.value.constant if isinstance(arg.value, ir.Constant) else None
-    number = number[0] if isinstance(number, list) else number  # one a lane, all alike
-    info = np.iinfo(dtype)
+    number, info = _constant(arg), np.iinfo(dtype)
     return isinstance(number, int) and info.min <= number <= info.max
+
+
+def _constant(arg: Typed) -> Any:
+    """Return the number that a value is known to be, or None."""
+    number = arg.value.constant if isinstance(arg.value, ir.Constant) else None
+    return number[0].constant if isinstance(number, list) else number  # one a lane, all alike
 
 
 def _compare(code: Code, sign: str, dtypes: Sequence[DType], values: Sequence[Value]) -> Value:
@@ -165,9 +169,10 @@ def _compare(code: Code, sign: str, dtypes: Sequence[DType], values: Sequence[Va
     return whole.compare_mixed(code, mirrored, values[1], values[0])
 
 
-def _exponent(power: Expr) -> float:
-    """Return the known exponent, or NaN."""
-    return power.value if isinstance(power.value, int | float) and not power.args else math.nan
+def _exponent(power: Typed) -> float:
+    """Return the exponent where it is a Python number, or NaN."""
+    number = _constant(power) if power.weak else None
+    return math.nan if number is None else number
 
 
 # Exponents for which multiplying is as precise as a power: NumPy itself does 2, 0.5 and -1.

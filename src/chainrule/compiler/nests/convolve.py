@@ -83,7 +83,9 @@ class Convolutions:
 
     # ---- what is a convolution -------------------------------------------------------------------
     def _matched(self, step: Equation) -> Match | None:
-        if step.output.spec.dtype.name not in _LANES or 0 in step.output.spec.shape:
+        if step.output.spec.dtype.name not in _LANES or any(
+            0 in value.spec.shape for value in (*step.reads, step.output)
+        ):
             return None
         if step.op.family == "contraction" and len({v.spec.dtype for v in step.reads}) == 1:
             return self._forward_or_weights(step)

@@ -127,7 +127,7 @@ class Lowering:
             return
         elif step.op.name in ("placed", "cumsum"):
             self._own_loop(step)
-        elif step.op.family == "contraction" and value.spec.dtype.kind == "f":
+        elif step.op.family == "contraction" and value.spec.dtype.kind == "f" and _summed(step):
             self.elements.settle(value, product_of(self, step))
         elif self.reuse.keep(place, step, self.elements):
             self.store(value)
@@ -332,6 +332,11 @@ class Lowering:
 
 _X, _Y = named("x"), named("y")
 _OUTSIDE = apply("logical_or", _X >= _Y, _X < -_Y)
+
+
+def _summed(step: Equation) -> bool:
+    """Tell whether a contraction adds up anything: over an axis of size 0, it is zeros."""
+    return all(0 not in value.spec.shape for value in step.reads)
 
 
 def _kept_inside(elements: Elements, store: Store, shape: Shape) -> Store:
