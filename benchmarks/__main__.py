@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     given = parser.parse_args()
     options = Options(given.smoke, given.row, given.peer, _threads(given.threads, given.smoke))
-    facts = machine.facts()
+    facts = machine.facts() | ({"smoke": "small batches, one round: no figures"} if options.smoke else {})
     print("\n".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
     print("\nmedians (quartiles), how many times our time a peer takes, useful flops\n", flush=True)
     rows = []

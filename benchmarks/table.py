@@ -26,11 +26,17 @@ def text(row: Row) -> str:
         noise = f"({quantity(low, row.unit)} to {quantity(high, row.unit)})"
         ratio = f"{row.ratio(name):6.2f}x" if name != OURS and OURS in row.figures else " " * 7
         figure = f"{quantity(sample.median, row.unit):>9}  {noise:<22}{ratio}  {speed(row, sample)}"
-        lines.append(f"  {name:<22}{figure}".rstrip())
+        lines.append(f"  {name:<22}{figure}{_excess(row, name)}".rstrip())
     if row.best and OURS in row.figures:
         lines.append(f"  the best peer, {row.best}, takes {row.ratio(row.best):.2f} times our time")
     lines += [f"  without {name}: {reason}" for name, reason in row.notes.items()]
     return "\n".join(lines)
+
+
+def _excess(row: Row, name: str) -> str:
+    """Say so where a contender kept more cores busy than it was given threads."""
+    cores = row.cores.get(name, 0.0)
+    return f"  on {cores:.1f} cores!" if row.threads and cores > row.threads + 0.1 else ""
 
 
 def speed(row: Row, sample: Sample) -> str:

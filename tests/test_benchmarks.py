@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,6 +147,8 @@ def test_text_has_ratio_and_share():
     shown = table.text(ROW)
     assert "mlp: step 1-1, 2 threads" in shown and "2 GFLOP/s, 25 % of peak" in shown
     assert "the best peer, numpy, takes 0.50 times our time" in shown
+    assert "on 2.5 cores!" in table.text(replace(ROW, cores={"numpy": 2.5, "chainrule": 2.0}))
+    assert "cores!" not in table.text(ROW)
     assert "FAILED: why" in table.text(Row("mlp", "step", failure="why"))
 
 
