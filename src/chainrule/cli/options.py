@@ -245,7 +245,7 @@ Searches = Annotated[
     bool,
     typer.Option(
         "--searches",
-        help="The ways to find weights, from guessing to Adam, by time and passes over the data.",
+        help="The ways to find weights, from guessing to Adam, by time and epochs.",
         rich_help_panel=_COMPARED,
     ),
 ]

@@ -1,6 +1,6 @@
 """Figures of a comparison, each as the bytes of a PNG.
 
-The bars of the ladder, accuracy against the amount of data, loss against time and passes, gaps, and
+The bars of the ladder, accuracy against the amount of data, loss against time and epochs, gaps, and
 sheets of images that a model gets wrong.
 """
 
@@ -58,14 +58,14 @@ def against_samples(outcomes: Sequence[Outcome]) -> bytes:
 
 
 def descents(curves: Sequence[Curve]) -> bytes:
-    """Return the loss of each search against time and against passes over the data."""
+    """Return the loss of each search against time and against epochs."""
     figure = blank(11.0, 4.2)
     panels = [figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2)]
     for colour, curve in zip(_COLOURS, curves, strict=False):
-        for axes, along in zip(panels, (curve.seconds, curve.passes), strict=True):
+        for axes, along in zip(panels, (curve.seconds, curve.epochs), strict=True):
             # A logarithmic axis has no 0: the curve begins at its first step.
             axes.plot(along[1:], curve.losses[1:], color=colour, label=curve.title)
-    for axes, label in zip(panels, ("seconds", "passes over the data"), strict=True):
+    for axes, label in zip(panels, ("seconds", "epochs"), strict=True):
         axes.set_xscale("log")
         axes.set_xlabel(label)
         axes.set_ylabel("hinge loss")

@@ -68,7 +68,7 @@ class Folder:
         drawn = [each for each in curves if each.steps]
         parts = [table(SEARCHED, map(searched_cells, drawn)), missing(left_out)]
         if drawn:
-            caption = "Loss against time and passes"
+            caption = "Loss against time and epochs"
             parts.append(self._figure("losses", caption, lambda: figures.descents(drawn)))
         self._page("", parts)
 
@@ -159,7 +159,7 @@ def tried_cells(outcome: Outcome) -> list[str]:
     ]
 
 
-SEARCHED = ("search", "steps", "passes", "time", "loss", "test accuracy")
+SEARCHED = ("search", "steps", "epochs", "time", "loss", "test accuracy")
 
 
 def searched_cells(curve: Curve) -> list[str]:
@@ -167,7 +167,7 @@ def searched_cells(curve: Curve) -> list[str]:
     return [
         curve.title,
         f"{curve.steps:,}",
-        f"{curve.passes[-1]:,.1f}",
+        f"{curve.epochs[-1]:,.1f}",
         duration(curve.seconds[-1]),
         f"{min(curve.losses):.4f}",
         f"{curve.accuracy:.2%}",

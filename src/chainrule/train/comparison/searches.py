@@ -25,7 +25,7 @@ from chainrule.train.run import Stopped
 
 _BATCH = 64
 _TRIES = 1000
-_PASSES = 20
+_EPOCHS = 20
 
 Steps = Iterator[int]
 
@@ -107,7 +107,7 @@ def batches(problem: Problem, clock: Clock, make: Callable[..., optim.Optimizer]
     """Follow the slope on a new batch at each step, by the rule of an optimiser."""
     step = _step(problem, make(problem.model.parameters(), lr=_rate(problem)))
     dealt = Batches(problem.x.data, problem.y.data, _BATCH)
-    for epoch in range(_PASSES):
+    for epoch in range(_EPOCHS):
         for x, y in dealt.iterate(epoch):
             clock.check()
             step(Tensor(x), Tensor(y))
@@ -128,11 +128,11 @@ SEARCHES: dict[str, Callable[[Problem, Clock], Steps]] = {
 
 @dataclass
 class Curve:
-    """One search: after each of some steps, the seconds and the passes over the data, and the loss."""
+    """One search: after each of some steps, the seconds and the epochs, and the loss."""
 
     title: str
     seconds: list[float] = field(default_factory=list)
-    passes: list[float] = field(default_factory=list)
+    epochs: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     steps: int = 0
     accuracy: float = 0.0
@@ -168,7 +168,7 @@ def _judge(curve: Curve, problem: Problem, clock: Clock, looked: int) -> float:
     """Add a point to the curve; return when the next is due, ever later, as suits a logarithmic axis."""
     clock.pause()
     curve.seconds.append(clock.used)
-    curve.passes.append(looked / len(problem))
+    curve.epochs.append(looked / len(problem))
     curve.losses.append(problem.judged())
     clock.go_on()
     return 1.15 * clock.used

@@ -112,9 +112,9 @@ def advice(results: Sequence[Result], samples: int) -> str:
     if not others:
         return f"{opening}; nothing else was trained."
     second = next(each for each in results if each is not best and each.accuracy == others[-1])
-    sure = "more than chance" if differ(best.right, second.right) else "no more than chance may be"
+    sure = "is more than chance" if differ(best.right, second.right) else "may be chance"
     points = 100 * (best.accuracy - second.accuracy)
-    return f"{opening}, {points:.1f} points above {second.title}, the next best: {sure}."
+    return f"{opening}, {points:.1f} points above {second.title}, the next best, which {sure}."
 
 
 def _told(result: Result) -> str:
