@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from tests.compiler.programs import PROGRAMS
 from tests.compiler.small_kernels import Turn
 from tests.compiler.test_native import buffers, ring, ring_in_numpy
 
 import chainrule as cr
-from chainrule.compiler.cpu import team
+from chainrule.compiler.cpu import native, schedule, team
 from chainrule.compiler.cpu.native import Native, addresses
 from chainrule.compiler.cpu.product.kernel import Product
 from chainrule.compiler.cpu.product.matrix import Matrix
@@ -68,6 +69,24 @@ def test_products_have_the_same_bits_for_any_number_of_threads() -> None:
     assert results[0] != given[0].tobytes()
 
 
+@pytest.mark.parametrize("name", ["perceptron_adam", "dropout", "convolution", "convolution_odd"])
+def test_programs_cut_everywhere_have_the_same_bits(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setattr(schedule, "_SMALL", -1.0)  # nothing is too small to be shared
+    monkeypatch.setattr(native, "_SHORT", -1.0)
+    monkeypatch.setattr(native, "_WAKE", -float("inf"))
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    build, arrays = PROGRAMS[name]
+    seen = set()
+    for number in (2, 1, 4):
+        cr.set_num_threads(number)
+        compiled = cr.compile(build())
+        seen.add(b"".join(compiled(*arrays).data.tobytes() for _ in range(4)))
+        assert number in (1, team._present.team.threads)
+    assert len(seen) == 1
+
+
 def test_the_number_of_threads_may_change_between_runs() -> None:
     arrays, table = buffers(SIZE)
     native = Native(ring(MUCH, SIZE), target())
@@ -110,7 +129,7 @@ def test_followers_that_nobody_can_wake_look_for_work_themselves() -> None:
     native = Native(ring(MUCH, SIZE), target())
     cr.set_num_threads(3)
     (arrays, table), room = buffers(SIZE), native.room()
-    dozing = team.Team(3, team.Native(futex=0))
+    dozing = team.Team(3, team.Functions(futex=0))
     for turn in range(3):
         threading.Event().wait(0.002)
         dozing.run(native._together, addresses(table), room.address, turn, turn + 1)
@@ -129,7 +148,7 @@ def test_a_short_program_does_not_wake_a_team() -> None:
 SCRIPT = """
 import multiprocessing, os, sys
 import chainrule as cr
-from chainrule.compiler.cpu import team
+from chainrule.compiler.cpu import native, schedule, team
 from tests.compiler.test_threads import SIZE, MUCH, Native, buffers, expected, np, ring, target
 
 def check():

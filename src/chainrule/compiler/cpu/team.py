@@ -28,7 +28,7 @@ _FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221, "s390x": 
 _COURTESY = 0.2  # seconds that a fork or the end of the process waits for a running program
 
 
-class Native:
+class Functions:
     """The native functions of teams, and the system's functions that they call."""
 
     def __init__(self, futex: int) -> None:
@@ -54,16 +54,16 @@ class Native:
 class Team:
     """Threads that wait for work; the one that calls `run` is the first of them."""
 
-    def __init__(self, threads: int, native: Native) -> None:
-        self.threads, self._native = threads, native
+    def __init__(self, threads: int, functions: Functions) -> None:
+        self.threads, self._functions = threads, functions
         memory = (ctypes.c_char * (SIZE + LINE))()
         # A follower may look at it as long as the process lives, when Python's memory is gone, too.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
         self._block = -(-ctypes.addressof(memory) // LINE) * LINE
-        (ctypes.c_int64 * 3).from_address(self._block + MEANS * LINE)[:] = native.means
+        (ctypes.c_int64 * 3).from_address(self._block + MEANS * LINE)[:] = functions.means
         self._followers = [
             threading.Thread(
-                target=native.follow, args=(self._block, number), name=f"chainrule-{number}", daemon=True
+                target=functions.follow, args=(self._block, number), name=f"chainrule-{number}", daemon=True
             )
             for number in range(1, threads)
         ]
@@ -72,7 +72,7 @@ class Team:
 
     def run(self, function: int, table: Any, room: int, first: int, last: int) -> None:
         """Let every thread call a function of the type `sequence.TOGETHER`; come back when all have."""
-        self._native.lead(self._block, function, table, room, first, last, self.threads)
+        self._functions.lead(self._block, function, table, room, first, last, self.threads)
 
     def dismiss(self) -> None:
         """Send the followers home, and wait until they have gone."""
@@ -114,7 +114,7 @@ def run(threads: int, function: int, table: Any, room: int, first: int, last: in
         if _present.team and _present.team.threads != threads:
             _present.team.dismiss()
             _present.team = None
-        _present.team = _present.team or Team(threads, _native())
+        _present.team = _present.team or Team(threads, _functions())
         _present.team.run(function, table, room, first, last)
     finally:
         _present.lock.release()
@@ -122,8 +122,8 @@ def run(threads: int, function: int, table: Any, room: int, first: int, last: in
 
 
 @cache
-def _native() -> Native:
-    return Native(_FUTEX.get(platform.machine(), 0) if sys.platform == "linux" else 0)
+def _functions() -> Functions:
+    return Functions(_FUTEX.get(platform.machine(), 0) if sys.platform == "linux" else 0)
 
 
 def _system() -> dict[str, Any]:
