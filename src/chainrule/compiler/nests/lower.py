@@ -82,6 +82,8 @@ class Lowering:
                 self._prepare_equation(step)
         self.setting.shape = (self.slots,)
         self.targets = dict(self.elements.homes)  # where a state lies, wherever its first value is read
+        for value in self.program.captured:
+            self._tenants[self.targets[id(value)]] = [value]
 
     def _prepare_equation(self, step: Equation) -> None:
         for value in step.reads:

@@ -39,7 +39,6 @@ class Reuse:
         for place, step in enumerate(program.steps):
             if isinstance(step, Write):
                 self.written.setdefault(id(step.target), []).append(place)
-        self._captured = program.captured
         self._cost: dict[int, float] = {}
         self._roots: dict[int, frozenset[int]] = {id(v): frozenset([id(v)]) for v in program.captured}
         self._homes: dict[int, frozenset[int]] = {}  # by id of a value: the captured arrays it is put into
@@ -68,8 +67,9 @@ class Reuse:
         return kept
 
     def outlives(self, place: int, value: Value) -> bool:
-        """Tell whether a value is read after `place`."""
-        return self.readers.get(id(value), (-1,))[-1] > place
+        """Tell whether a value is read after `place`, or is a state that is a result as it was."""
+        returned = value.kind == "captured" and id(value) in self.results
+        return returned or self.readers.get(id(value), (-1,))[-1] > place
 
     def _costs(self, step: Equation, elements: Elements) -> tuple[float, frozenset[int]]:
         cost, roots = 0.0, frozenset[int]()
