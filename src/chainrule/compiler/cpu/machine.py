@@ -66,7 +66,9 @@ def _optimise(module: Any, machine: Any, held: ExitStack) -> None:
     options = llvm.create_pipeline_tuning_options(speed_level=1)
     options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
     passes = held.enter_context(llvm.create_pass_builder(machine, options))
-    manager = held.enter_context(passes.getFunctionPassManager())
+    manager = passes.getFunctionPassManager()
+    held.callback(manager.detach)
+    held.callback(ffi.lib.LLVMPY_DisposeNewFunctionPassManger, manager)  # llvmlite never does
     for function in module.functions:
         if not function.is_declaration:
             _at_once(ffi.lib.LLVMPY_RunNewFunctionPassManager)(manager, function, passes)
