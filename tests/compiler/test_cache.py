@@ -200,6 +200,14 @@ def test_code_in_the_cache_is_not_written_again(folder: Path, monkeypatch: pytes
     assert len(written) == 4
 
 
+def test_programs_of_one_process_share_code_without_a_cache() -> None:
+    call = Call(Watched(1, 5.0), (Place(0), Place(0)), (1,))
+    written.clear()
+    once, twice = Native([call], target()), Native([call, call], target())
+    assert len(written) == 1
+    assert once.library.pieces[0] is twice.library.pieces[0]
+
+
 def test_code_is_kept_apart_by_all_that_it_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {digest("key", each) for each in targets().values()} | {digest("other", target())}
     assert len(keys) == len(targets()) + 1

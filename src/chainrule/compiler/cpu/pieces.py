@@ -1,4 +1,4 @@
-"""Pieces: compiled modules, taken from the cache, and made where it has none, several at a time.
+"""Pieces: compiled modules, of another program, from the cache, or made now, several at a time.
 
 A piece is found by a digest of everything that its code depends on: its key, the processor, LLVM
 and the sources of the compiler itself. What a key means is not known here.
@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -22,6 +23,7 @@ from chainrule.compiler.cpu.target import Target
 from chainrule.core.threads import get_num_threads
 
 _SOURCES = ("compiler", "scalar")  # the packages that decide what the code looks like
+_loaded: WeakValueDictionary[str, Piece] = WeakValueDictionary()  # of the libraries that there are
 
 
 def digest(key: str, target: Target) -> str:
@@ -40,7 +42,7 @@ class Order:
 def pieces(orders: Mapping[str, Order], target: Target) -> list[Piece]:
     """Return a compiled module for each order, which stands under its digest."""
     kept = cache()
-    found = {name: _load(kept, name) for name in orders}
+    found = {name: _loaded.get(name) or _load(kept, name) for name in orders}
     # All is written before any is compiled: Python at work would keep the compiling threads waiting.
     texts = {name: orders[name].write() for name, piece in found.items() if piece is None}
     workers = ThreadPoolExecutor(get_num_threads(), "chainrule-compiler")
@@ -49,9 +51,11 @@ def pieces(orders: Mapping[str, Order], target: Target) -> list[Piece]:
             name: workers.submit(_make, kept, name, text, target, orders[name].plain)
             for name, text in sorted(texts.items(), key=lambda item: -len(item[1]))
         }
-        return [piece or made[name].result() for name, piece in found.items()]
+        done = {name: piece or made[name].result() for name, piece in found.items()}
     finally:
         workers.shutdown(cancel_futures=True)
+    _loaded.update(done)
+    return list(done.values())
 
 
 def _load(kept: Cache | None, name: str) -> Piece | None:
