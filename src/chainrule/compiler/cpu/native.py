@@ -53,13 +53,13 @@ class Native:
 
     def __init__(self, calls: Sequence[Call], target: Target) -> None:
         self.schedule = schedule(calls)
-        self.kernels = tuple(call.kernel for call in calls)
+        self.kernels = tuple(call.kernel for call in self.schedule.calls)
         self._scratch = -(-max([0, *(each.scratch for each in self.kernels)]) // 128) * 128
         self.library = Library(self._pieces(target), target)
         alone = self.library.address("alone")
         self._alone: Any = _ALONE(alone)
         self._alone_and_short: Any = _ALONE_AND_SHORT(alone)
-        shared = any(call.shared for call in calls)
+        shared = any(call.shared for call in self.schedule.calls)
         self._together = self.library.address("together") if shared else 0
         self._choices: dict[int, Choice] = {}
         self._rooms: list[Room] = []
@@ -70,7 +70,7 @@ class Native:
         names: list[str] = []
         for call in self.schedule.calls:
             kernel, count = call.kernel, len(call.operands)
-            key = digest(f"{type(kernel).__module__} {count} {kernel!r}", target)
+            key = digest(call.key, target)
             names.append(f"{kernel.name}_{key[:16]}")
             orders[key] = Order(partial(kernels.text, kernel, names[-1], count, target))
         plan = self.schedule

@@ -8,7 +8,7 @@ large one by all, and a barrier stands only where a call touches what another th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from chainrule.compiler.cpu.kernel import Kernel
@@ -48,6 +48,11 @@ class Call:
     kernel: Kernel
     operands: tuple[Place, ...]
     writes: tuple[int, ...]
+
+    @cached_property
+    def key(self) -> str:
+        """What tells the kernel's code from others'."""
+        return f"{type(self.kernel).__module__} {len(self.operands)} {self.kernel!r}"
 
     @cached_property
     def parts(self) -> int:
@@ -94,8 +99,14 @@ class Schedule:
 
 
 def schedule(calls: Sequence[Call]) -> Schedule:
-    """Place barriers between calls."""
-    return Schedule(tuple(calls), tuple(_waits(calls)))
+    """Place barriers between calls; equal kernels become one, so that it plans its work once."""
+    known: dict[str, Kernel] = {}
+    same = [known.setdefault(call.key, call.kernel) for call in calls]
+    made = tuple(
+        call if call.kernel is kernel else replace(call, kernel=kernel)
+        for call, kernel in zip(calls, same, strict=True)
+    )
+    return Schedule(made, tuple(_waits(made)))
 
 
 def _waits(calls: Sequence[Call]) -> Iterator[bool]:
