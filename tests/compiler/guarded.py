@@ -18,6 +18,8 @@ from llvmlite import ir
 
 from chainrule.compiler.cpu.code import INDEX, POINTER
 from chainrule.compiler.cpu.machine import Library
+from chainrule.compiler.cpu.native import Native
+from chainrule.compiler.cpu.schedule import Call, Place
 from chainrule.compiler.cpu.target import _FORCED, Target, target
 
 _PAGE, _NO_ACCESS = mmap.PAGESIZE, 0
@@ -93,3 +95,21 @@ def call(
     for low, high in itertools.pairwise(bounds):
         scratch = Guarded(size).array((size,), np.uint8, at_end=at_end)
         function(*(each.ctypes.data for each in arrays), scratch.ctypes.data, low, high)
+
+
+def run_guarded(step: Any, *, at_end: bool) -> None:
+    """Run a compiled step with each of its buffers between protected pages, constants as they are."""
+    bases: dict[Any, int] = {}
+    arrays: list[np.ndarray] = []
+    for _, buffers, _ in step.work:
+        for each in buffers:
+            if each not in bases:
+                bases[each] = len(arrays)
+                arrays.append(guarded(np.zeros(each.count, each.dtype), at_end=at_end))
+                if each.array is not None:
+                    arrays[-1][...] = each.array.reshape(-1)
+    calls = [
+        Call(kernel, tuple(Place(bases[each], size=each.bytes) for each in buffers), writes)
+        for kernel, buffers, writes in step.work
+    ]
+    Native(calls, target()).run([each.ctypes.data for each in arrays])

@@ -11,14 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from guarded import guarded
+from guarded import run_guarded
 from programs import PROGRAMS
 
 import chainrule as cr
-from chainrule.compiler.cpu.native import Native
-from chainrule.compiler.cpu.schedule import Call, Place
-from chainrule.compiler.cpu.target import target
-from chainrule.compiler.step import address
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -46,19 +42,7 @@ def test_code_stays_in_its_buffers(name):
     """Each buffer lies between protected pages: one byte too far ends the process."""
     step = prepared(name)[0]._latest.step
     for at_end in (True, False):
-        bases, arrays = {}, []
-        for _, buffers, _ in step.work:
-            for each in buffers:
-                if each not in bases:
-                    bases[each] = len(arrays)
-                    arrays.append(guarded(np.zeros(each.count, each.dtype), at_end=at_end))
-                    if each.array is not None:
-                        arrays[-1][...] = each.array.reshape(-1)
-        calls = [
-            Call(kernel, tuple(Place(bases[each], size=each.bytes) for each in buffers), writes)
-            for kernel, buffers, writes in step.work
-        ]
-        Native(calls, target()).run([address(each) for each in arrays])
+        run_guarded(step, at_end=at_end)
 
 
 @pytest.mark.parametrize("forced", ["avx2", "sse"])

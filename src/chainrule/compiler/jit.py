@@ -140,7 +140,7 @@ class Compiled:
         losses: list[Array] = []
         for place in range(-(-len(xs) // batch_size)):
             part = order[place * batch_size : (place + 1) * batch_size]
-            losses.append(self(xs[part], ys[part]).item())
+            losses.append(self._loss(xs[part], ys[part]))
             plan = self._latest
             if place < whole - 1 and plan is not None and plan.repeats():
                 rest = order[(place + 1) * batch_size : whole * batch_size]
@@ -148,8 +148,15 @@ class Compiled:
                 break
         for start in range(len(losses) * batch_size, len(xs), batch_size):
             part = order[start : start + batch_size]
-            losses.append(self(xs[part], ys[part]).item())
+            losses.append(self._loss(xs[part], ys[part]))
         return np.array(losses)
+
+    def _loss(self, x: Array, y: Array) -> float:
+        found = self(x, y)
+        if not isinstance(found, Tensor) or found.size != 1:
+            got = f"shape {found.shape}" if isinstance(found, Tensor) else type(found).__name__
+            raise ArgumentError(f"epoch: {self.__name__} returns {got}, needs its loss, one number")
+        return found.item()
 
     def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Plan:
         with Trace(self.__name__) as trace:

@@ -52,6 +52,8 @@ class Elements:
             return terms.load(home, home.address(at))
         if operand.constant is not None:
             return terms.cast(terms.value(operand.constant.item()), operand.spec.dtype)
+        if 0 in operand.spec.shape:  # there is no element to be read
+            return terms.cast(terms.value(0), operand.spec.dtype)
         key = (id(operand), at, depth)
         found = self._known.get(key)
         if found is None:
