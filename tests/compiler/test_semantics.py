@@ -321,3 +321,22 @@ def test_places_out_of_bounds_are_reported_in_the_middle_of_an_epoch():
         f.epoch(np.ones(40, np.float32), places, 4, shuffle=False)
     places[17] = -3
     assert len(f.epoch(np.ones(40, np.float32), places, 4, shuffle=False)) == 10
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.multi_margin_loss, F.hinge_loss])
+def test_labels_that_are_no_class_are_reported(loss):
+    labels = np.arange(40) % 3
+    model = nn.Linear(3, 3)
+    f = cr.compile(lambda x, y: loss(model(x), y))
+    x = np.ones((40, 3), np.float32)
+    assert len(f.epoch(x, labels, 4)) == 10
+    for wrong in (3, -1):
+        labels[17] = wrong
+        with pytest.raises(IndexRangeError, match="a label is no class: there are 3, 0 to 2"):
+            f.epoch(x, labels, 4, shuffle=False)
+        with pytest.raises(IndexRangeError, match="a label is no class"):
+            f(x[16:20], labels[16:20])
+    assert np.isfinite(f(x[:4], labels[:4]).item())
+    ignoring = cr.compile(lambda x, y: F.cross_entropy(model(x), y, ignore_index=-1))
+    ignoring(x[:4], labels[:4])
+    ignoring(x[16:20], labels[16:20])

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.families.elementwise import Elementwise
 from chainrule.core.families.reduction import reduced_shape
-from chainrule.core.program import Equation, Operand, Program, Step, Value, Write
+from chainrule.core.program import Equation, Operand, Program, Refusal, Step, Value, Write
 from chainrule.core.registry import named
 from chainrule.core.spec import Spec, normalize_axes
 from chainrule.core.trace import Watched
@@ -149,6 +149,8 @@ def _replaced(step: Step, same: dict[int, Value]) -> Step:
 
     if isinstance(step, Equation):
         return replace(step, inputs=tuple(map(now, step.inputs)))
+    if isinstance(step, Refusal):
+        return replace(step, wrong=now(step.wrong))
     return replace(step, value=now(step.value)) if isinstance(step, Write) else step
 
 

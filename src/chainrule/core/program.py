@@ -72,7 +72,20 @@ class HostCall:
     reads: tuple[Value, ...] = ()
 
 
-Step: TypeAlias = Equation | Write | HostCall
+@dataclass(frozen=True, eq=False, slots=True)
+class Refusal:
+    """Let the run end in an IndexRangeError with this text if any item of `wrong` is true."""
+
+    wrong: Value
+    text: str
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        """The values that the step takes."""
+        return (self.wrong,)
+
+
+Step: TypeAlias = Equation | Write | HostCall | Refusal
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,8 @@ class Program:
 def _line(step: Step) -> str:
     if isinstance(step, Write):
         return f"{step.target} <- {step.value}"
+    if isinstance(step, Refusal):
+        return f"refuse {step.wrong}: {step.text}"
     if isinstance(step, HostCall):
         return f"call {getattr(step.function, '__qualname__', step.function)}"
     params = [f"{name}={value!r}" for name, value in step.params.items()]

@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.core.mode import mode
 from chainrule.core.op import Op
-from chainrule.core.program import Equation, HostCall, Operand, Program, Step, Value, Write
+from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
 from chainrule.core.registry import named
 from chainrule.core.spec import Array, spec_of
 from chainrule.core.tensor import Tensor, tick
@@ -182,6 +182,12 @@ class Trace:
     def host(self, function: Callable[[], Any]) -> None:
         """Write down a call back into Python."""
         self.steps.append(HostCall(function))
+
+    def refuse(self, wrong: Tensor, text: str) -> None:
+        """Write down that runs where any item of `wrong` is true end in an IndexRangeError."""
+        value = self.value_of(wrong)
+        if value.kind != "constant":
+            self.steps.append(Refusal(value, text))
 
     # ---- what comes of it ------------------------------------------------------------------------
     def program(self, results: Sequence[Tensor]) -> Program:

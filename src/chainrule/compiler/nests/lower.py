@@ -23,7 +23,7 @@ from chainrule.compiler.nests.reuse import Reuse
 from chainrule.compiler.nests.schedule import Schedule, Space, reads_elsewhere, space_of
 from chainrule.compiler.nests.term import Term
 from chainrule.compiler.passes import without_copies
-from chainrule.core.program import Equation, HostCall, Program, Value, Write
+from chainrule.core.program import Equation, HostCall, Program, Refusal, Value, Write
 from chainrule.core.spec import Shape
 from chainrule.core.trace import Watched
 from chainrule.errors import DTypeError, TraceError
@@ -64,6 +64,9 @@ class Lowering:
                 self._equation(place, step)
             elif isinstance(step, Write):
                 self._write(place, step)
+            elif isinstance(step, Refusal):
+                variables, at = self.elements.loops(step.wrong.spec.shape, "f")
+                self._refuse(variables, self.elements.of(step.wrong, at), step.text)
         self._finish()
 
     # ---- what the program begins with ------------------------------------------------------------
@@ -150,11 +153,15 @@ class Lowering:
                 continue
             self._checked.add((id(array), size))
             wrong = terms.apply(_OUTSIDE, ("x", "y"), (read, terms.value(size)), np.dtype(np.bool_))
-            flag = Buffer(f"f{len(self.flags)}", (), np.dtype(np.bool_), "flag", len(self.flags))
-            self.flags.append(f"index: a place is out of bounds for an axis of size {size}")
-            found = terms.fold("logical_or", variables, wrong, flag.dtype)
-            store = Store(flag, flag.address(()), found, adds=True)  # once up, it stays up
-            self.add_store(space_of((), False), [], store)
+            self._refuse(variables, wrong, f"index: a place is out of bounds for an axis of size {size}")
+
+    def _refuse(self, variables: Sequence[Any], wrong: Term, text: str) -> None:
+        """Raise a flag if a term is true for any value of the variables."""
+        flag = Buffer(f"f{len(self.flags)}", (), np.dtype(np.bool_), "flag", len(self.flags))
+        self.flags.append(text)
+        found = terms.fold("logical_or", variables, wrong, flag.dtype) if variables else wrong
+        store = Store(flag, flag.address(()), found, adds=True)  # once up, it stays up
+        self.add_store(space_of((), False), [], store)
 
     def _becomes_images(self, step: Equation) -> bool:
         """Tell whether rows of features take the shape of images again, which are read side by side."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.core.mode import mode
 from chainrule.core.sample import Wrong, wrong
 from chainrule.core.spec import spec_of
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ChainruleError, DTypeError, IndexRangeError, ShapeError
-from chainrule.ops.compare import equal
+from chainrule.ops.compare import equal, greater_equal, less, logical_and, logical_or, not_equal
 from chainrule.ops.loss.reduction import like
 from chainrule.ops.shape import expand_dims
 
@@ -49,6 +50,11 @@ def check_labels(scores: Tensor, labels: Tensor, axis: int, name: str, ignored: 
 
 
 def _check_range(scores: Tensor, labels: Tensor, classes: int, name: str, ignored: int | None) -> None:
+    if mode.trace is not None:  # the labels of later runs are looked at when they are there
+        wrong = logical_or(less(labels, 0), greater_equal(labels, classes))
+        wrong = wrong if ignored is None else logical_and(wrong, not_equal(labels, ignored))
+        text = f"{name}: a label is no class: there are {classes}, 0 to {classes - 1}"
+        mode.trace.refuse(wrong, text)
     values = labels._data
     low, high = (int(values.min()), int(values.max())) if values.size else (0, -1)
     if low >= 0 and high < classes:
