@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt
 from chainrule.compiler.passes import PASSES, drop_unread, optimised
 from chainrule.compiler.step import Step, native
 from chainrule.core.mode import mode
@@ -67,8 +68,8 @@ class Compiled:
             return self.f(*args, **kwargs)  # inside another compiled function, it is part of that
         if self._latest is not None and not kwargs and self._latest.suits(args):
             return self._latest.again(args, self.watched)  # the usual call, without the detour
-        leaves, layout = _flattened((args, kwargs))
-        key = (layout, tuple(map(_kind, leaves)), mode.recording)
+        leaves, layout = flattened((args, kwargs))
+        key = (layout, tuple(map(kind_of, leaves)), mode.recording)
         plan = next((each for each in self._plans.get(key, ()) if each.holds()), None)
         if plan is None:
             plan = self._trace(key, leaves, layout)
@@ -161,9 +162,9 @@ class Compiled:
     def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Plan:
         with Trace(self.__name__) as trace:
             inputs = [_argument(trace, leaf, f"argument {i}") for i, leaf in enumerate(leaves)]
-            args, kwargs = _rebuilt(inputs, layout)
+            args, kwargs = rebuilt(inputs, layout)
             result = self.f(*args, **kwargs)
-            outputs, shape = _flattened(result)
+            outputs, shape = flattened(result)
             program = trace.program([each for each in outputs if isinstance(each, Tensor)])
         plan = Plan(trace, program, outputs, shape)
         plan.takes(leaves, layout)
@@ -206,7 +207,7 @@ class Plan:
         """Note which arguments the plan is for, where they are plain arrays and nothing else."""
         self._recording = mode.recording
         flat = layout[1] == ((tuple, (None,) * len(leaves)), (dict, ()))
-        plain = all(_is_array(leaf) and not getattr(leaf, "requires_grad", False) for leaf in leaves)
+        plain = all(is_array(leaf) and not getattr(leaf, "requires_grad", False) for leaf in leaves)
         gradients = any(value.kind == "gradient" for value, _ in self._sources)
         self._pins: list[tuple[Tensor, Array]] = []  # the captured arrays of the last run
         self._takes: list[tuple[Any, Any]] | None = None
@@ -269,7 +270,7 @@ class Plan:
 
     def run(self, leaves: Sequence[Any], watched: dict[str, Tensor]) -> Any:
         """Run on new arguments, and leave behind what the function leaves behind."""
-        arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if _is_array(leaf)]
+        arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if is_array(leaf)]
         captured = [_array(value, tensor) for value, tensor in self._sources]
         found = self.step.run(arguments, captured)
         tensors = [tensor for _, tensor in self._sources]
@@ -284,7 +285,7 @@ class Plan:
             return Tensor(found[0])
         made = iter(found)
         outputs = [Tensor(next(made)) if isinstance(each, Tensor) else each for each in self._outputs]
-        return _rebuilt(outputs, self._layout)
+        return rebuilt(outputs, self._layout)
 
     def repeats(self) -> bool:
         """Tell whether the program can follow on itself with Python out of the way, as it stands now."""
@@ -321,12 +322,8 @@ def _array(value: Value, tensor: Tensor) -> Array:
     return held._data if held is not None else np.empty(0)
 
 
-def _is_array(leaf: Any) -> bool:
-    return isinstance(leaf, (Tensor, np.ndarray, np.generic))
-
-
 def _argument(trace: Trace, leaf: Any, name: str) -> Any:
-    if not _is_array(leaf):
+    if not is_array(leaf):
         return leaf
     if isinstance(leaf, Tensor) and leaf.requires_grad:
         trace.argument(leaf, leaf.name or name)
@@ -335,67 +332,3 @@ def _argument(trace: Trace, leaf: Any, name: str) -> Any:
     made = Tensor(native(array).view())  # an array of its own: arrays are known by which object they are
     trace.argument(made, name)
     return made
-
-
-def _kind(leaf: Any) -> Any:
-    """Return what must agree for a program to serve another call."""
-    if isinstance(leaf, Tensor):
-        return (
-            leaf._data.shape,
-            leaf._data.dtype.str,
-            leaf.requires_grad,
-            id(leaf) if leaf.requires_grad else 0,
-        )
-    if _is_array(leaf):
-        return leaf.shape, leaf.dtype.str
-    if isinstance(leaf, slice):
-        return slice, *map(_kind, (leaf.start, leaf.stop, leaf.step))
-    if isinstance(leaf, float):
-        return leaf.__class__, leaf.hex()  # 0.0 == -0.0, and NaN is not even itself
-    try:
-        hash(leaf)
-    except TypeError:
-        return leaf.__class__, _Itself(leaf)
-    return leaf.__class__, leaf
-
-
-class _Itself:
-    """Stands for an object that cannot be hashed: equal if it is that very one, which is kept for that."""
-
-    def __init__(self, of: Any) -> None:
-        self.of = of
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Itself) and other.of is self.of
-
-    def __hash__(self) -> int:
-        return id(self.of)
-
-
-def _flattened(tree: Any) -> tuple[list[Any], Any]:
-    """Return the leaves of nested tuples, lists and dicts, and a layout that can be compared."""
-    if isinstance(tree, (tuple, list)):
-        parts = [_flattened(each) for each in cast("Sequence[Any]", tree)]
-        kind: Any = tree.__class__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return [leaf for leaves, _ in parts for leaf in leaves], (kind, tuple(layout for _, layout in parts))
-    if isinstance(tree, dict):
-        named = {key: _flattened(each) for key, each in cast("dict[str, Any]", tree).items()}
-        layout = (dict, tuple((key, each) for key, (_, each) in named.items()))
-        return [leaf for leaves, _ in named.values() for leaf in leaves], layout
-    return [tree], None
-
-
-def _rebuilt(leaves: Sequence[Any], layout: Any) -> Any:
-    """Return the tree of `_flattened` with these leaves."""
-    remaining = iter(leaves)
-
-    def build(layout: Any) -> Any:
-        if layout is None:
-            return next(remaining)
-        kind, parts = layout
-        if kind is dict:
-            return {key: build(part) for key, part in parts}
-        made = [build(part) for part in parts]
-        return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are
-
-    return build(layout)

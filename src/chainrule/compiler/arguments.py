@@ -1,0 +1,83 @@
+"""Arguments: what a compiled function is called with, as leaves that can be told apart.
+
+Nested tuples, lists and dicts become a list of leaves and a layout, and leaves the kinds for which
+a program is made. What a program does with them is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor
+
+
+def is_array(leaf: Any) -> bool:
+    """Tell whether an argument holds numbers of its own."""
+    return isinstance(leaf, (Tensor, np.ndarray, np.generic))
+
+
+def kind_of(leaf: Any) -> Any:
+    """Return what must agree for a program to serve another call."""
+    if isinstance(leaf, Tensor):
+        return (
+            leaf._data.shape,
+            leaf._data.dtype.str,
+            leaf.requires_grad,
+            id(leaf) if leaf.requires_grad else 0,
+        )
+    if is_array(leaf):
+        return leaf.shape, leaf.dtype.str
+    if isinstance(leaf, slice):
+        return slice, *map(kind_of, (leaf.start, leaf.stop, leaf.step))
+    if isinstance(leaf, float):
+        return leaf.__class__, leaf.hex()  # 0.0 == -0.0, and NaN is not even itself
+    try:
+        hash(leaf)
+    except TypeError:
+        return leaf.__class__, _Itself(leaf)
+    return leaf.__class__, leaf
+
+
+class _Itself:
+    """Stands for an object that cannot be hashed: equal if it is that very one, which is kept for that."""
+
+    def __init__(self, of: Any) -> None:
+        self.of = of
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.of is self.of
+
+    def __hash__(self) -> int:
+        return id(self.of)
+
+
+def flattened(tree: Any) -> tuple[list[Any], Any]:
+    """Return the leaves of nested tuples, lists and dicts, and a layout that can be compared."""
+    if isinstance(tree, (tuple, list)):
+        parts = [flattened(each) for each in cast("Sequence[Any]", tree)]
+        kind: Any = tree.__class__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return [leaf for leaves, _ in parts for leaf in leaves], (kind, tuple(layout for _, layout in parts))
+    if isinstance(tree, dict):
+        named = {key: flattened(each) for key, each in cast("dict[str, Any]", tree).items()}
+        layout = (dict, tuple((key, each) for key, (_, each) in named.items()))
+        return [leaf for leaves, _ in named.values() for leaf in leaves], layout
+    return [tree], None
+
+
+def rebuilt(leaves: Sequence[Any], layout: Any) -> Any:
+    """Return the tree of `flattened` with these leaves."""
+    remaining = iter(leaves)
+
+    def build(layout: Any) -> Any:
+        if layout is None:
+            return next(remaining)
+        kind, parts = layout
+        if kind is dict:
+            return {key: build(part) for key, part in parts}
+        made = [build(part) for part in parts]
+        return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are
+
+    return build(layout)
