@@ -134,7 +134,7 @@ def test_the_files_longest_not_used_go(folder: Path) -> None:
 
 def test_processes_share_a_folder(folder: Path) -> None:
     script = (
-        "import sys; from chainrule.compiler.cpu.cache import Cache; c = Cache(sys.argv[1], 20_000)\n"
+        "import sys; from chainrule.compiler.cpu.cache import Cache; c = Cache(sys.argv[1], 5_000)\n"
         "for i in range(300):\n"
         "    k = str(i % 7); c.put(k, k.encode() * 999)\n"
         "    assert c.get(k) in (None, k.encode() * 999)"

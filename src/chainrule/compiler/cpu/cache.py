@@ -16,6 +16,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _VARIABLE = "CHAINRULE_CACHE"
@@ -87,18 +88,20 @@ class Cache:
         """Remove the files longest not used while there is too much, and what broken writes left."""
         found: list[tuple[float, int, str]] = []
         for entry in os.scandir(self.folder):
-            status = entry.stat(follow_symlinks=False)
-            if not entry.name.startswith("."):
-                found.append((status.st_mtime, status.st_size, entry.path))
-            elif time.time() - status.st_mtime > _HOUR:
-                _remove(entry.path)
+            with suppress(FileNotFoundError):  # another process was quicker
+                status = entry.stat(follow_symlinks=False)
+                if not entry.name.startswith("."):
+                    found.append((status.st_mtime, status.st_size, entry.path))
+                elif time.time() - status.st_mtime > _HOUR:
+                    os.unlink(entry.path)
         total = sum(size for _, size, _ in found)
         if total <= self.limit:
             return
         for _, size, path in sorted(found):
             if total <= self.limit * _KEPT:
                 break
-            _remove(path)
+            with suppress(FileNotFoundError):
+                os.unlink(path)
             total -= size
 
     def _complain(self, reason: str) -> None:
@@ -150,10 +153,3 @@ def _private(status: os.stat_result, kind: Callable[[int], bool]) -> bool:
 
 def _checksum(key: str, data: bytes) -> bytes:
     return hashlib.sha256(key.encode() + b"\0" + data).digest()
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # another process was quicker
