@@ -14,7 +14,6 @@ from chainrule.train.convnets import RESNETS
 Choices = dict[str, Any]
 
 RATES = {"sgd": 0.05, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3, "adagrad": 2e-2}
-DESCRIBED = ("hog", "color")  # what describes images where nobody says what should
 
 # Fair for any data, by kind: the network, and whether it sees features.
 FAIR: dict[str, Choices] = {
@@ -22,25 +21,34 @@ FAIR: dict[str, Choices] = {
     "linear": {"hidden": (), "rate": 1e-3},
     "linear on features": {"hidden": (), "rate": 1e-3},
     "mlp": {"hidden": (128,), "augment": ("flip",)},
-    "mlp on features": {"hidden": (500,), "dropout": 0.5, "rate": 1e-3, "weight_decay": 5e-2},
-    "cnn": {"hidden": (), "rate": 5e-3, "weight_decay": 5e-2, "dropout": 0.2, "augment": ("flip", "crop:2")},
+    "mlp on features": {
+        "hidden": (500,),
+        "dropout": 0.5,
+        "rate": 1e-3,
+        "weight_decay": 5e-2,
+        "augment": ("flip",),
+    },
+    "cnn": {"hidden": (), "rate": 5e-3, "weight_decay": 5e-2, "dropout": 0.2, "augment": ("flip", "crop")},
     "resnet": {
         "hidden": (),
         "optimizer": "sgd",
         "rate": 0.1,
         "weight_decay": 5e-4,
-        "augment": ("flip", "crop:2"),
+        "augment": ("flip", "crop"),
     },
 }
-_DIGITS: Choices = {"augment": (), "batch_size": 32}
+_UPRIGHT: Choices = {"augment": ()}  # a digit in a mirror is no digit
+_DIGITS: Choices = {**_UPRIGHT, "batch_size": 32}
 BY_NAME: dict[str, dict[str, Choices]] = {
     "digits": {
         "mlp": {**_DIGITS, "hidden": (128,), "epochs": 30, "weight_decay": 1e-2},
+        "mlp on features": {**_DIGITS, "epochs": 30},
         "cnn": {**_DIGITS, "epochs": 30, "augment": ("crop:1",)},
         "resnet": {**_DIGITS, "epochs": 30, "augment": ("crop:1",)},
     },
     "mnist": {
         "mlp": {"hidden": (128,), "epochs": 10, "dropout": 0.1, "weight_decay": 1e-2, "augment": ()},
+        "mlp on features": _UPRIGHT,
         "cnn": {"epochs": 10, "augment": ("crop:2",)},
         "resnet": {"epochs": 10, "augment": ("crop:2",)},
     },
@@ -58,8 +66,8 @@ BY_NAME: dict[str, dict[str, Choices]] = {
             "weight_decay": 5e-2,
             "rate": 1e-3,
         },
-        "mlp on features": {"epochs": 8, "batch_size": 128, "augment": ("flip",)},
-        "cnn": {"epochs": 15, "batch_size": 64, "rate": 1e-2},
+        "mlp on features": {"epochs": 8, "batch_size": 128},
+        "cnn": {"epochs": 15, "batch_size": 64, "rate": 1e-2, "augment": ("flip", "crop:2")},
         "resnet": {"epochs": 40, "batch_size": 128, "rate": 0.2, "augment": ("flip", "crop:4")},
     },
 }
@@ -77,12 +85,23 @@ def recipe(splits: Splits, chosen: Choices) -> Choices:
         **FAIR.get(kind, {}),
         **named.get(kind, {}),
     }
-    if not images:
+    if images:
+        # A crop of which nobody says how many pixels moves images by an eighth of their side.
+        crop = f"crop:{max(1, min(splits.sample_shape[1:]) // 8)}"
+        known["augment"] = tuple(crop if each == "crop" else each for each in known.get("augment", ()))
+    else:
         known = {**known, "augment": (), **({"hidden": (64, 64)} if model == "mlp" else {})}
     settings = {**known, **({} if splits.classes else {"loss": "mse"}), **chosen}
     if "rate" not in chosen and ("rate" not in known or "optimizer" in chosen):
         settings["rate"] = RATES.get(settings.get("optimizer", "adamw"), 1e-3)
     return settings
+
+
+def usual_features(sample_shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return what describes images where nobody says what should: edges at two scales, and colours."""
+    side = min(sample_shape[1:])
+    cells = sorted({max(1, side // 8), max(1, side // 4)})
+    return (*(f"hog:{cell}" for cell in cells if 2 * cell <= side), "color")
 
 
 def are_images(sample_shape: tuple[int, ...]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule.data import Splits
 from chainrule.errors import DataError, UnknownNameError, nearest
-from chainrule.train.recipes import DESCRIBED, Choices, are_images, recipe
+from chainrule.train.recipes import Choices, are_images, recipe, usual_features
 from chainrule.train.settings import Settings
 
 _EVERY = {"seed"}
@@ -28,7 +28,7 @@ class Rung:
 
     `given` stands above the recipe, `takes` are the names of the settings that a user may change,
     `share` is its part of the time relative to the other rungs. A `searched` rung is no network that
-    follows a gradient, but weights that are drawn.
+    follows a gradient, but weights that are drawn; a `described` one sees features.
     """
 
     name: str
@@ -37,27 +37,29 @@ class Rung:
     takes: set[str] = field(default_factory=lambda: set(_TRAINED))
     share: float = 5.0
     searched: bool = False
+    described: bool = False
 
     def settings(self, splits: Splits, chosen: Mapping[str, Any]) -> Settings:
         """Return the settings of this rung on `splits`, with those `chosen` by the user that concern it."""
         taken = {name: value for name, value in chosen.items() if name in self.takes}
-        return Settings(**recipe(splits, {"data": splits.name, **self.given, **taken}))
+        seen = {"features": usual_features(splits.sample_shape)} if self.described else {}
+        return Settings(**recipe(splits, {"data": splits.name, **self.given, **seen, **taken}))
 
 
-_SEEN = {"features": DESCRIBED}
 _IMAGES = (
     Rung("centroid", "nearest centroid", {"model": "centroid"}, _EVERY, share=1),
     Rung("random-search", "random search", {"model": "linear", "loss": "hinge"}, _EVERY, searched=True),
     Rung("linear-hinge", "linear, hinge loss", {"model": "linear", "loss": "hinge"}),
     Rung("linear", "linear, softmax", {"model": "linear"}),
     Rung("mlp", "two layers", {"model": "mlp"}, _LAYERED | {"hidden", "batch_norm", "augment"}, 10),
-    Rung("features-linear", "features, linear", {"model": "linear", **_SEEN}, _TRAINED | {"features"}),
+    Rung("features-linear", "features, linear", {"model": "linear"}, _TRAINED | {"features"}, described=True),
     Rung(
         "features-mlp",
         "features, two layers",
-        {"model": "mlp", **_SEEN},
+        {"model": "mlp"},
         _LAYERED | {"hidden", "batch_norm", "features"},
         share=15,
+        described=True,
     ),
     Rung("cnn", "conv net", {"model": "cnn"}, _LAYERED | {"hidden", "batch_norm", "pooling", "augment"}, 40),
 )
@@ -99,7 +101,7 @@ def ladder(splits: Splits, names: Sequence[str] = ()) -> list[Rung]:
 
 
 def _fits_tables(rung: Rung) -> bool:
-    return "features" not in rung.given and rung.given["model"] in ("centroid", "linear", "mlp")
+    return not rung.described and rung.given["model"] in ("centroid", "linear", "mlp")
 
 
 def _for_tables(rung: Rung) -> Rung:
