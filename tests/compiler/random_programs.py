@@ -47,6 +47,7 @@ class RandomProgram:
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
+        self.single = False  # whether float32 occurs, and with it its rounding
         self.specs = [(_shape(rng, self.zeros), str(rng.choice(DTYPES))) for _ in range(rng.integers(1, 4))]
         known = [Known(cr.tensor(each), True) for each in self.arrays(0)]
         for _ in range(self.length * 8):
@@ -73,6 +74,8 @@ class RandomProgram:
         if made.size > LARGEST or (made.dtype.kind == "f" and not _tame(made.data)):
             return
         exact = kind != "rounds" and all(known[place].exact for place in places)
+        self.single |= any(known[place].tensor.dtype == np.float32 for place in places)
+        self.single |= made.dtype == np.float32
         known.append(Known(made, exact or made.dtype.kind in "biu"))
         self.steps.append((name, function, places))
 

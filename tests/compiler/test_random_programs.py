@@ -22,7 +22,7 @@ def same(one, two, program):
     if one.dtype.kind != "f":
         np.testing.assert_array_equal(one.data, two.data, str(program))
         return
-    precision = PRECISION[one.dtype.name]
+    precision = PRECISION["float32" if program.single else "float64"]
     scale = np.abs(two.data)[np.isfinite(two.data)].max(initial=1)
     np.testing.assert_allclose(one.data, two.data, precision, precision * scale, err_msg=str(program))
 
