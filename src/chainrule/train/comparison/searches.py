@@ -7,6 +7,7 @@ by Adam. A search is a generator of the samples that each step looked at; who ru
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -150,12 +151,13 @@ def run(
     A step that is not finished in time is not counted, and leaves no trace in the weights.
     """
     curve, clock = Curve(title, [0.0], [0.0], [problem.judged()]), Clock(seconds, signal)
-    looked, due = 0, 0.0
+    looked, due = 0, 1
     try:
         for samples in SEARCHES[title](problem, clock):
             looked, curve.steps = looked + samples, curve.steps + 1
-            if clock.now() >= due:
-                due = _judge(curve, problem, clock, looked)
+            if curve.steps >= due:
+                _judge(curve, problem, clock, looked)
+                due = math.ceil(1.15 * curve.steps)  # ever later, as suits a logarithmic axis
     except TimeOver:
         pass
     if curve.steps:
@@ -164,14 +166,13 @@ def run(
     return curve
 
 
-def _judge(curve: Curve, problem: Problem, clock: Clock, looked: int) -> float:
-    """Add a point to the curve; return when the next is due, ever later, as suits a logarithmic axis."""
+def _judge(curve: Curve, problem: Problem, clock: Clock, looked: int) -> None:
+    """Add a point to the curve, outside the time of the search."""
     clock.pause()
     curve.seconds.append(clock.used)
     curve.epochs.append(looked / len(problem))
     curve.losses.append(problem.judged())
     clock.go_on()
-    return 1.15 * clock.used
 
 
 def _rate(problem: Problem) -> float:
