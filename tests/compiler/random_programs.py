@@ -1,7 +1,7 @@
 """Random small programs, each made from a seed: chains of ops over arrays of awkward shapes and dtypes.
 
 A program is built by running it: an op is drawn, tried on values that are there, and kept if it gives
-something tame. Functions that jump (floor, comparisons, places of extremes) are only put on values
+something tame. Functions that jump, or whose gradients do (floor, comparisons, extremes), are only put on values
 that are exact, since two correct ways of rounding would fall on different sides.
 """
 
@@ -378,7 +378,8 @@ OPS: dict[str, tuple[Make, str | None]] = {
         "rounds",
     ),
     "positive": (_plain(*(lambda x, f=f: f(cr.abs(x) + 1) for f in (cr.log, cr.sqrt, cr.log1p, cr.reciprocal)), kinds="f"), "rounds"),
-    "pieces": (_plain(cr.abs, cr.negative, F.relu, F.leaky_relu, cr.square, lambda x: cr.clip(x, -1, 2), kinds="f"), None),
+    "smooth": (_plain(cr.negative, cr.square, kinds="f"), None),
+    "pieces": (_plain(cr.abs, F.relu, F.leaky_relu, lambda x: cr.clip(x, -1, 2), kinds="f"), "jumps"),
     "steps": (_plain(cr.floor, cr.ceil, cr.sign, lambda x: x.astype("int32")), "jumps"),
     "cast": (_cast, "jumps"),
     "sums": (_reducing("sum"), "rounds"),
