@@ -25,11 +25,11 @@ from chainrule.compiler.cpu.native import Native, Room
 from chainrule.compiler.cpu.rows import Gather, Record
 from chainrule.compiler.cpu.schedule import Call, Place
 from chainrule.compiler.cpu.target import target
+from chainrule.compiler.nests.agenda import Item
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.lower import Lowering
 from chainrule.compiler.nests.memory import ALIGNMENT, arranged
 from chainrule.compiler.nests.nest import Nest
-from chainrule.compiler.nests.schedule import Item
 from chainrule.core.program import Program
 from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, IndexRangeError
@@ -52,7 +52,7 @@ class Step:
     def __init__(self, program: Program) -> None:
         with _lowering:  # terms are shared while a program is lowered
             lowered = Lowering(program)
-            work = [self._kernel(item) for item in lowered.schedule.items]
+            work = [self._kernel(item) for item in lowered.agenda.items]
         self._actions, self._streams = lowered.actions, lowered.streams
         offsets, size = arranged([buffers for _, buffers, _ in work])
         self._block = np.empty(size + ALIGNMENT, np.uint8)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler.nests import term as terms
+from chainrule.compiler.nests.agenda import Agenda, Space, reads_elsewhere, space_of
 from chainrule.compiler.nests.buffer import Buffer, unflat
 from chainrule.compiler.nests.convolve import Convolutions
 from chainrule.compiler.nests.element import Elements, reads_spread
@@ -20,7 +21,6 @@ from chainrule.compiler.nests.lookup import Indices, looked_up, slots
 from chainrule.compiler.nests.multiply import product_of
 from chainrule.compiler.nests.nest import Store
 from chainrule.compiler.nests.reuse import Reuse
-from chainrule.compiler.nests.schedule import Schedule, Space, reads_elsewhere, space_of
 from chainrule.compiler.nests.term import Term
 from chainrule.compiler.passes import without_copies
 from chainrule.core.program import Equation, HostCall, Program, Refusal, Value, Write
@@ -38,7 +38,7 @@ class Lowering:
     def __init__(self, program: Program) -> None:
         terms.forget()
         self.program = program = without_copies(program)
-        self.schedule = Schedule()
+        self.agenda = Agenda()
         self.equations = {id(step.output): step for step in program.equations}
         self.settings: dict[int, int] = {}  # by id of a watched number: its slot
         self.slots = 0
@@ -213,13 +213,13 @@ class Lowering:
         else:
             variables, store, serial = self._running_sum(step, home)
         if 0 not in step.reads[0].spec.shape:
-            self.schedule.nest(variables, store, serial)
+            self.agenda.nest(variables, store, serial)
         self.elements.settle(step.output, home)
 
     def _zeros(self, home: Buffer) -> None:
         variables, at = self.elements.loops(home.shape, "o")
         zero = terms.cast(terms.value(home.dtype.type(0).item()), home.dtype)
-        self.schedule.nest(variables, Store(home, home.address(at), zero))
+        self.agenda.nest(variables, Store(home, home.address(at), zero))
 
     def _running_sum(self, step: Equation, home: Buffer) -> tuple[list[Any], Store, list[Any]]:
         (x,) = step.reads
@@ -327,7 +327,7 @@ class Lowering:
     # ---- work ------------------------------------------------------------------------------------
     def add(self, work: Any, reads: Sequence[Buffer], writes: Sequence[Buffer]) -> None:
         """Add work of its own kind."""
-        self.schedule.work(work, reads, writes)
+        self.agenda.work(work, reads, writes)
 
     def add_store(self, space: Space, variables: Sequence[Any], store: Store) -> None:
         """Add a store over a space; spare lanes beyond the last image are kept at zero."""
@@ -336,7 +336,7 @@ class Lowering:
             return
         if spread and shape[0] % self.elements.split:
             store = _kept_inside(self.elements, store, shape)
-        self.schedule.store(space, variables, store)
+        self.agenda.store(space, variables, store)
 
 
 _X, _Y = named("x"), named("y")

@@ -13,10 +13,10 @@ from typing import Any, cast
 
 from chainrule.compiler.cpu.product import Matrix, Product
 from chainrule.compiler.nests import term as terms
+from chainrule.compiler.nests.agenda import space_of
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.index import loop, number, variable
 from chainrule.compiler.nests.nest import Store
-from chainrule.compiler.nests.schedule import space_of
 from chainrule.core.families.contraction import Contraction
 from chainrule.core.program import Equation, Value
 

@@ -1,4 +1,4 @@
-"""Schedule: the work of a program in order, where stores over one space share a nest if they can.
+"""Agenda: the work of a program in order, where stores over one space share a nest if they can.
 
 A store may join an earlier nest when all that it reads is there by then, and nobody in between reads
 or changes what it touches. What it reads of a store in that nest it takes from the register.
@@ -37,7 +37,7 @@ class Item:
     serial: Sequence[Variable] = ()
 
 
-class Schedule:
+class Agenda:
     """The items so far."""
 
     def __init__(self) -> None:
