@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.compiler.nests import index as indices
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.index import Index, Variable
-from chainrule.scalar.expr import Expr
+from chainrule.scalar.expr import Expr, constant, substitute, variable
 
 _terms: dict[Any, Term] = {}
 _NOTHING: frozenset[Variable] = frozenset()
@@ -87,7 +87,21 @@ def apply(root: Expr, names: Sequence[str], args: Sequence[Term], dtype: np.dtyp
     """Return an expression of other terms, converted to `dtype`."""
     if root.function == "variable":
         return cast(args[list(names).index(str(root.value))], dtype)
+    if all(arg.dtype == dtype and not arg.weak for arg in args):
+        given = {variable(name): _known(arg) for name, arg in zip(names, args, strict=True)}
+        known = {name: number for name, number in given.items() if number is not None}
+        kept = [pair for pair in zip(names, args, strict=True) if variable(pair[0]) not in known]
+        if known and kept:
+            return apply(substitute(root, known), *zip(*kept, strict=True), dtype)
     return _make("apply", (root, tuple(names)), tuple(args), dtype, _NOTHING)
+
+
+def _known(term: Term) -> Expr | None:
+    """Return a small number in an array as a part of an expression: powers by it may be products then."""
+    if term.kind != "cast" or term.dtype.kind != "f" or term.args[0].kind != "number":
+        return None
+    number = term.args[0].data[2]
+    return constant(float(number)) if number in (0.5, 1, 2, 3, 4) else None
 
 
 def cast(term: Term, dtype: np.dtype[Any]) -> Term:
