@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from guarded import run_guarded
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -340,3 +341,16 @@ def test_labels_that_are_no_class_are_reported(loss):
     ignoring = cr.compile(lambda x, y: F.cross_entropy(model(x), y, ignore_index=-1))
     ignoring(x[:4], labels[:4])
     ignoring(x[16:20], labels[16:20])
+
+
+@pytest.mark.parametrize("count", [1, 7, 16, 17])
+def test_images_of_one_number(count):
+    """Laid out side by side they have the addresses of a plain array, which has no spare lanes."""
+    x = np.arange(count, dtype=np.float32).reshape(count, 1, 1, 1)
+    f = cr.value_and_grad(lambda w, x: (F.conv2d(x, w) ** 2).sum())
+    w = np.full((1, 1, 1, 1), 2, np.float32)
+    compiled = cr.compile(f)
+    for _ in range(3):
+        np.testing.assert_allclose(compiled(w, x)[0].item(), (4 * x**2).sum(), rtol=1e-6)
+        np.testing.assert_allclose(compiled(w, x)[1].item(), (4 * x**2).sum(), rtol=1e-6)
+    run_guarded(compiled._latest.step, at_end=True)

@@ -310,8 +310,8 @@ class Lowering:
         """Return a buffer that holds a value in a layout, a view of another one if that is so."""
         _, at = self.elements.loops(value.spec.shape, "o", bool(lanes))
         seen = self.elements.of(value, at)
-        wanted = Buffer("", value.spec.shape, value.spec.dtype, "", lanes=lanes).address(at)
-        if seen.kind == "load" and seen.data[1] == wanted:
+        wanted = Buffer("", value.spec.shape, value.spec.dtype, "", lanes=lanes)
+        if seen.kind == "load" and seen.data[1] == wanted.address(at) and seen.data[0].count >= wanted.count:
             return seen.data[0]
         home = self.elements.homes.get(id(value))
         found = self._copies.get((id(value), lanes))
