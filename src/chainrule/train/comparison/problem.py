@@ -50,8 +50,8 @@ class Problem:
 
     @property
     def scale(self) -> float:
-        """The deviation of weights with which scores are of the size of the margin, as drawn weights need."""
-        return 0.75 / math.sqrt(self.width)
+        """The deviation of weights with which scores have a deviation of 1, the margin of the loss."""
+        return 1 / math.sqrt(self.width)
 
     def loss(self, part: slice | None = None) -> Tensor:
         """Return the hinge loss on all samples, or on a part of them."""
