@@ -368,8 +368,8 @@ def _cast(rng: np.random.Generator, values: list[Any]) -> Any:
 
 # name: how the op is made, and whether it "rounds", "jumps" or is exact (None)
 OPS: dict[str, tuple[Make, str | None]] = {
-    "arithmetic": (_pair(cr.add, cr.subtract, cr.multiply, cr.maximum, cr.minimum), None),
-    "more arithmetic": (_pair(cr.add, cr.subtract, cr.multiply, cr.maximum, cr.minimum), None),
+    "arithmetic": (_pair(cr.add, cr.subtract, cr.multiply), None),
+    "the larger": (_pair(cr.maximum, cr.minimum), "jumps"),
     "quotient": (_pair(lambda x, y: x / (cr.abs(y) + 1)), "rounds"),
     "whole quotient": (_pair(lambda x, y: x // (cr.abs(y) + 1), lambda x, y: x % (cr.abs(y) + 1)), "jumps"),
     "comparison": (_pair(cr.less, cr.equal, cr.greater_equal, cr.logical_and, cr.logical_xor), "jumps"),
