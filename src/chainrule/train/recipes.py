@@ -1,6 +1,6 @@
 """Recipes: settings that do well on the data sets known by name, and fair ones for any other data.
 
-Measured, not tuned to the last digit: docs/training.md names what each reaches. What is best depends
+Measured, not tuned to the last digit: docs/comparing.md names what each reaches. What is best depends
 on the network and on what it sees, pixels or features; a choice that the user makes always wins.
 """
 
@@ -56,7 +56,7 @@ BY_NAME: dict[str, dict[str, Choices]] = {
         "mlp": {"hidden": (256,), "epochs": 10, "dropout": 0.2, "weight_decay": 1e-2, "augment": ()}
     },
     "cifar10": {
-        "linear": {"epochs": 15, "rate": 5e-4, "weight_decay": 0.1, "batch_size": 128},
+        "linear": {"epochs": 8, "rate": 5e-4, "weight_decay": 0.1, "batch_size": 128},
         "linear on features": {"epochs": 10, "batch_size": 128},
         "mlp": {
             "hidden": (512,),
@@ -67,7 +67,7 @@ BY_NAME: dict[str, dict[str, Choices]] = {
             "rate": 1e-3,
         },
         "mlp on features": {"epochs": 8, "batch_size": 128},
-        "cnn": {"epochs": 15, "batch_size": 64, "rate": 1e-2, "augment": ("flip", "crop:2")},
+        "cnn": {"epochs": 12, "batch_size": 64, "rate": 1e-2, "augment": ("flip", "crop:2")},
         "resnet": {"epochs": 40, "batch_size": 128, "rate": 0.2, "augment": ("flip", "crop:4")},
     },
 }
