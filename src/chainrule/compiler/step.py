@@ -262,8 +262,10 @@ class Step:
     def _hold_read(self, start: int, arrays: Sequence[Array]) -> None:
         """Hold arrays that are only read: as they are now, should they share memory with written ones."""
         for place, array in enumerate(arrays, start):
-            if self._held[place] is not array and self._changes(self._hold(place, array)):
-                self._hold(place, array.copy())
+            if self._held[place] is not array:
+                size = self._hold(place, array).nbytes
+                if self._changes(self._table[place] or 0, size):
+                    self._hold(place, array.copy())
 
     def _hold_captured(self, arrays: Sequence[Array]) -> list[tuple[Array, Array]]:
         start = self._base["captured"]
@@ -282,13 +284,11 @@ class Step:
         self.direct = all(self._held[start + place] is array for place, array in enumerate(arrays))
         return back
 
-    def _changes(self, array: Array) -> bool:
-        """Tell whether an array lies in memory that the program writes."""
+    def _changes(self, start: int, size: int) -> bool:
+        """Tell whether the program writes into so many bytes from an address on."""
         starts, ends = self._spans or ([], [])
-        if not starts:
-            return False
-        place = bisect_left(starts, address(array) + array.nbytes) - 1
-        return place >= 0 and ends[place] > address(array)
+        place = bisect_left(starts, start + size) - 1
+        return place >= 0 and ends[place] > start
 
     def _new_results(self) -> list[Array]:
         """Return arrays for the results: those of an earlier run that nobody holds any more, or new ones."""
