@@ -236,11 +236,11 @@ def test_results_are_the_callers_own():
 
 def test_one_function_in_several_threads():
     f = cr.compile(lambda x: (x @ x.T).sum(axis=0))
-    inputs = [np.full((200, 3), k, np.float32) for k in range(4)]
+    inputs = [np.full((50 * k + 50, 3), k, np.float32) for k in range(4)]  # programs of their own
     wrong = []
 
     def run(k):
-        wrong.extend(k for _ in range(100) if f(inputs[k]).data[0] != 200 * 3 * k * k)
+        wrong.extend(k for _ in range(100) if f(inputs[k]).data[0] != (50 * k + 50) * 3 * k * k)
 
     f(inputs[0])
     threads = [threading.Thread(target=run, args=(k,)) for k in range(4)]

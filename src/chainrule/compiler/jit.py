@@ -66,8 +66,9 @@ class Compiled:
         """Run the function on these arguments."""
         if mode.trace is not None:
             return self.f(*args, **kwargs)  # inside another compiled function, it is part of that
-        if self._latest is not None and not kwargs and self._latest.suits(args):
-            return self._latest.again(args, self.watched)  # the usual call, without the detour
+        latest = self._latest  # once: another thread may set it meanwhile
+        if latest is not None and not kwargs and latest.suits(args):
+            return latest.again(args, self.watched)  # the usual call, without the detour
         leaves, layout = flattened((args, kwargs))
         key = (layout, tuple(map(kind_of, leaves)), mode.recording)
         plan = next((each for each in self._plans.get(key, ()) if each.holds()), None)
