@@ -74,7 +74,11 @@ def test_the_quickest_of_the_equally_good_is_advised() -> None:
     said = advice([result("slow", good, 60.0), result("quick", nearly, 1.0), result("bad", bad, 0.1)], 500)
     assert said.startswith("With 500 training samples use quick: 94.0% right") and "60 times quicker" in said
     alone = advice([result("slow", good, 60.0), result("bad", bad, 0.1)], 500)
-    assert "use slow" in alone and "35.0 points above bad" in alone and alone.endswith("which is more than chance.")
+    assert (
+        "use slow" in alone
+        and "35.0 points above bad" in alone
+        and alone.endswith("which is more than chance.")
+    )
     assert advice([], 5).startswith("Nothing was trained")
 
 
