@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from chainrule.data import Dataset, Normalizer, Splits, load
 from chainrule.errors import DataError, UnknownNameError
 from chainrule.train import Predictor, Trainer, assembly
 from chainrule.train.comparison import figures
-from chainrule.train.comparison.fitting import Missing
+from chainrule.train.comparison.fitting import LeftOut, Missing
 from chainrule.train.comparison.folder import Folder
 from chainrule.train.comparison.ladder import Ladder, most_wrong
 from chainrule.train.comparison.problem import Problem
@@ -191,6 +192,17 @@ def test_trials_have_a_value_for_each_seed() -> None:
     (outcome,) = tried.outcomes
     assert len(outcome.test) == len(outcome.train) == 3 and len(set(outcome.train)) > 1
     assert outcome.samples == 80 and outcome.epochs == 2
+
+
+def test_equal_trials_make_the_same_epochs() -> None:
+    settings = Settings("moons", hidden=(8,), epochs=400)
+    listed = [Trial("small", 1.0, settings, 0.01), Trial("large", 1.0, replace(settings, hidden=(512, 512)))]
+    tried = Trials(moons(), listed, seeds=1, seconds=4.0, equal=True)
+    list(tried.run())
+    small, large = tried.outcomes
+    assert 0 < small.epochs == large.epochs < 400
+    with pytest.raises(LeftOut, match="not one epoch of each"):
+        list(Trials(moons(), listed, seeds=1, seconds=1e-6, equal=True).run())
 
 
 def outcome(title: str, fraction: float, test: list[float], against: str = "") -> Outcome:

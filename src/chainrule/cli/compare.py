@@ -113,7 +113,7 @@ def _work(params: Mapping[str, Any], splits: Splits, given: dict[str, Any], seco
         parts: tuple[float, ...] = choices.fractions(params["fractions"]) if params["fractions"] else (share,)
         if len(parts) != 1:
             raise ArgumentError("compare: --regularisers takes one of --fractions", got=params["fractions"])
-        tried = Trials(splits, by_regulariser(splits, parts[0], given), params["seeds"], seconds)
+        tried = Trials(splits, by_regulariser(splits, parts[0], given), params["seeds"], seconds, equal=True)
         return _trials(tried, effects, figures.gaps)
     if params["fractions"]:
         listed = by_fraction(splits, choices.fractions(params["fractions"]), given)

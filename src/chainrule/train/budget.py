@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.data import Splits
-from chainrule.train.assembly import Assembled, assemble
+from chainrule.train.assembly import assemble
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.preparation import Preparation
 from chainrule.train.settings import Settings
@@ -67,15 +67,20 @@ def epochs_within(
     The time of the measurement itself is part of it. `ready` is what `assemble` takes.
     """
     began = time.perf_counter()
-    copy = assemble(replace(settings, epochs=1), splits, ready)
-    epoch, first = _epoch(copy, settings, min(max(_SHARE * seconds, _SHORTEST), _LONGEST))
+    epoch, first = epoch_seconds(seconds, settings, splits, ready)
     left = seconds - (time.perf_counter() - began) - first
     return max(0, math.floor(left / epoch))
 
 
-def _epoch(copy: Assembled, settings: Settings, seconds: float) -> tuple[float, float]:
-    """Return the seconds of an epoch, and those of making the step ready for each size of batch."""
-    watch, trainer = Stopwatch(seconds), copy.trainer
+def epoch_seconds(
+    seconds: float, settings: Settings, splits: Splits, ready: tuple[Preparation, Splits] | None = None
+) -> tuple[float, float]:
+    """Return the seconds of an epoch, and those of making the step ready for each size of batch.
+
+    They are measured in a small share of `seconds`.
+    """
+    copy = assemble(replace(settings, epochs=1), splits, ready)
+    watch, trainer = Stopwatch(min(max(_SHARE * seconds, _SHORTEST), _LONGEST)), copy.trainer
     try:
         trainer.fit(copy.walked.train, epochs=1, batch_size=settings.batch_size, watchers=[watch])
     except Measured:

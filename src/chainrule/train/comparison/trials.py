@@ -7,6 +7,7 @@ make the same number of epochs, those that fit into its share of the time.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,8 @@ from chainrule.data import Splits
 from chainrule.data.splitting import stratified
 from chainrule.errors import ChainruleError
 from chainrule.train.assembly import prepare_data
-from chainrule.train.comparison.fitting import Missing, fit, fitting
+from chainrule.train.budget import epoch_seconds
+from chainrule.train.comparison.fitting import LeftOut, Missing, fit, fitting
 from chainrule.train.comparison.problem import tested_split
 from chainrule.train.comparison.rungs import ladder
 from chainrule.train.comparison.verdict import mean_and_spread
@@ -27,6 +29,7 @@ from chainrule.train.recipes import are_images
 from chainrule.train.run import Stopped
 from chainrule.train.settings import Settings
 
+_TRAINING = 0.8  # of the time: the rest is for testing
 _SUBSETS = 2**62 + 2  # number of the random stream from which subsets are drawn
 
 
@@ -69,13 +72,17 @@ class Outcome:
 class Trials:
     """Runs `trials` from `seeds` seeds each within `seconds`, and tests on the test split of `splits`.
 
-    Set `signal` to stop; `outcomes` then holds what is done, the last one perhaps with fewer seeds.
+    With `equal` all of them make the same number of epochs, so that nothing but their settings
+    differs; else each makes those that fit into its share. Set `signal` to stop; `outcomes` then
+    holds what is done, the last one perhaps with fewer seeds.
     """
 
-    def __init__(self, splits: Splits, trials: Sequence[Trial], seeds: int, seconds: float) -> None:
+    def __init__(
+        self, splits: Splits, trials: Sequence[Trial], seeds: int, seconds: float, *, equal: bool = False
+    ) -> None:
         self.test = tested_split(splits)
         self.train = replace(splits, validation=None, test=None)
-        self.trials, self.seeds, self.seconds = list(trials), seeds, seconds
+        self.trials, self.seeds, self.seconds, self.equal = list(trials), seeds, seconds, equal
         self.outcomes: list[Outcome] = []
         self.missing: list[Missing] = []
         self.signal = 0
@@ -83,6 +90,8 @@ class Trials:
     def run(self) -> Iterator[Trial | Outcome | Missing]:
         """Yield each trial before it begins, and what it came to; raises Stopped when asked to."""
         end = time.perf_counter() + self.seconds
+        if self.equal:
+            self._equalise()
         for place, trial in enumerate(self.trials):
             yield trial
             share = trial.share / sum(each.share for each in self.trials[place:])
@@ -101,8 +110,9 @@ class Trials:
             settings = replace(trial.settings, seed=seed)
             ready = prepare_data(settings, part)
             if seed == 0:
-                spent = time.perf_counter() - began
-                settings = fitting(settings, part, seconds / self.seeds - spent, ready)
+                if not self.equal:
+                    spent = time.perf_counter() - began
+                    settings = fitting(settings, part, seconds / self.seeds - spent, ready)
                 outcome.epochs, outcome.samples = settings.epochs, len(part.train)
                 self.outcomes.append(outcome)
             fitted = fit(replace(settings, epochs=outcome.epochs), part, ready, lambda: self.signal)
@@ -113,6 +123,24 @@ class Trials:
             if self.signal:
                 raise Stopped(self.signal)
         return outcome
+
+    def _equalise(self) -> None:
+        """Give all trials as many epochs as can be made of every one."""
+        began = time.perf_counter()
+        epochs = once = 0.0
+        for trial in self.trials:
+            part = subset(self.train, trial.fraction, 0)
+            ready = prepare_data(trial.settings, part)
+            epoch, first = epoch_seconds(self.seconds / len(self.trials), trial.settings, part, ready)
+            epochs, once = epochs + epoch * self.seeds, once + first * self.seeds
+        left = _TRAINING * self.seconds - (time.perf_counter() - began) - once
+        count = math.floor(left / epochs)
+        if count < 1:
+            raise LeftOut(f"compare: not one epoch of each fits into {self.seconds:.0f} seconds")
+        self.trials = [
+            replace(each, settings=replace(each.settings, epochs=min(count, each.settings.epochs)))
+            for each in self.trials
+        ]
 
 
 def subset(splits: Splits, fraction: float, seed: int) -> Splits:
