@@ -354,3 +354,28 @@ def test_images_of_one_number(count):
         np.testing.assert_allclose(compiled(w, x)[0].item(), (4 * x**2).sum(), rtol=1e-6)
         np.testing.assert_allclose(compiled(w, x)[1].item(), (4 * x**2).sum(), rtol=1e-6)
     run_guarded(compiled._latest.step, at_end=True)
+
+
+def turned(x):
+    for _ in range(60):
+        x = x.T.reshape(5, 4)
+    return x
+
+
+def stepped(x):
+    for _ in range(400):
+        x = x + 0.001 * x
+    return x
+
+
+def gathered(x):
+    out = x[:1]
+    for i in range(60):
+        out = cr.concatenate([out, x[i % 5 : i % 5 + 1] * i])
+    return out
+
+
+@pytest.mark.parametrize("f", [turned, stepped, gathered], ids=lambda f: f.__name__)
+def test_long_chains(f):
+    x = np.arange(20, dtype=np.float64).reshape(5, 4)
+    np.testing.assert_allclose(cr.compile(f)(x).data, f(cr.tensor(x)).data, rtol=1e-12)

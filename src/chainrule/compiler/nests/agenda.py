@@ -18,6 +18,7 @@ from chainrule.compiler.nests.term import Term
 from chainrule.core.spec import Shape
 
 Space = tuple[Shape, bool]
+_DEEPEST = 100  # of a term: what handles terms calls itself for each level
 
 
 def space_of(shape: Shape, spread: bool) -> Space:
@@ -99,7 +100,7 @@ class Agenda:
                 return None
         if store.buffer in item.buffers and any(reads_elsewhere(s.term, store) for s in item.stores):
             return None
-        return replace(store, term=term)
+        return replace(store, term=term) if term.depth <= _DEEPEST else None
 
 
 def reads_of(term: Term) -> tuple[Buffer, ...]:

@@ -23,6 +23,7 @@ _SMALL, _LARGE = 6, 60  # the work, in operations an element, that is worth memo
 _CACHED = 1 << 17  # bytes
 _ROW = 4096  # items of a row that is reduced where its result is read
 _CHAIN = 400  # what one element may cost at most, written out
+_DEEPEST = 60  # ops in a row that are written out: what handles them calls itself for each
 
 
 class Reuse:
@@ -40,6 +41,7 @@ class Reuse:
             if isinstance(step, Write):
                 self.written.setdefault(id(step.target), []).append(place)
         self._cost: dict[int, float] = {}
+        self._depth: dict[int, int] = {}
         self._roots: dict[int, frozenset[int]] = {id(v): frozenset([id(v)]) for v in program.captured}
         self._homes: dict[int, frozenset[int]] = {}  # by id of a value: the captured arrays it is put into
         for step in program.steps:
@@ -55,14 +57,18 @@ class Reuse:
         """Decide whether the result of a step is stored."""
         value = step.output
         cost, roots = self._costs(step, elements)
+        deeper = 6 if step.op.family == "movement" else 1  # indices of indices grow fast
+        depth = deeper + max((self._depth.get(id(each), 0) for each in step.reads), default=0)
         kept = (
             id(value) in self.results
             or self._outlives(place, value, roots)
             or cost > _CHAIN
+            or depth > _DEEPEST
             or self._asked_for(value)
             or self._worth(step, cost, elements)
         )
         self._cost[id(value)] = 1.0 if kept else cost
+        self._depth[id(value)] = 0 if kept else depth
         self._roots[id(value)] = frozenset() if kept else roots | self._homes.get(id(value), frozenset())
         return kept
 

@@ -29,13 +29,14 @@ class Term:
     low <= index <= high for all of them, else the second)
     """
 
-    __slots__ = ("args", "data", "dtype", "free", "kind", "reads", "weak")
+    __slots__ = ("args", "data", "depth", "dtype", "free", "kind", "reads", "weak")
 
     kind: str
     data: Any
     args: tuple[Term, ...]
     dtype: np.dtype[Any]
     weak: bool
+    depth: int  # the longest way down to a term without arguments
     free: frozenset[Variable]
     reads: tuple[Buffer, ...] | None  # the buffers that it reads, once somebody has asked
 
@@ -62,7 +63,7 @@ def _make(
     if found is None:
         found = _terms[key] = Term()
         found.kind, found.data, found.args, found.dtype, found.weak = kind, data, args, dtype, weak
-        found.reads = None
+        found.reads, found.depth = None, 1 + max((arg.depth for arg in args), default=0)
         found.free = free.union(*(arg.free for arg in args))
     return found
 
