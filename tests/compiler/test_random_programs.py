@@ -58,6 +58,13 @@ def test_code_stays_in_its_buffers(seed):
         run_guarded(compiled._latest.step, at_end=at_end)
 
 
+def all_numbers(program):
+    """Tell whether eager gradients are numbers: a NaN comes from 0 / 0, where rounding decides."""
+    with np.errstate(all="ignore"):
+        found = [program.gradients(*map(cr.tensor, program.arrays(which))) for which in (0, 1)]
+    return all(np.isfinite(each.data).all() for gradients in found for each in gradients)
+
+
 @pytest.mark.slow
 def test_many():
     with warnings.catch_warnings():
@@ -65,5 +72,5 @@ def test_many():
         for seed in range(1000, 1400):
             program = RandomProgram(seed, length=8, zeros=seed % 4 == 0)
             compare(program, program.run)
-            if program.differentiable:
+            if program.differentiable and all_numbers(program):
                 compare(program, program.gradients)

@@ -126,17 +126,17 @@ class Folding:
                 self._search(fold, total, item)
                 continue
             value = item.value
-            if self.writer.mask is not None and not self._in_lanes(fold):
+            running = Typed(self.writer.code.get(total[0]), fold.dtype, False)
+            wide = isinstance(running.value.type, ir.VectorType)
+            if self.writer.mask is not None and wide and not self._in_lanes(fold):  # in lanes of its own
                 start = self.writer.value(terms.identity(fold.data[0], fold.dtype)).value
                 value = self.writer.code.builder.select(
                     self.writer.mask,
                     self.writer.code.splat(value, self.writer.width),
                     self.writer.code.splat(start, self.writer.width),
                 )
-            running = Typed(self.writer.code.get(total[0]), fold.dtype, False)
             taken = {"x": running, "y": Typed(value, fold.dtype, False)}
             made = evaluate(self.writer.code, apply(fold.data[0], _X, _Y), taken, self.writer.width)
-            wide = isinstance(running.value.type, ir.VectorType)
             self.writer.code.set(
                 total[0], self.writer.code.splat(made.value, self.writer.width) if wide else made.value
             )
