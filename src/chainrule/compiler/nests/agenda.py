@@ -73,6 +73,16 @@ class Agenda:
         self._spaces.setdefault(space, []).append(len(self.items))
         self._append(Item(_buffers(store), [store.buffer], None, variables, [store]))
 
+    def drop_unread(self) -> None:
+        """Leave out stores into inner memory that nothing reads: their readers took them from registers."""
+        read: set[Buffer] = set()
+        for item in reversed(self.items):
+            item.stores = [each for each in item.stores if each.buffer.role != "inner" or each.buffer in read]
+            read.update(item.buffers if item.work is not None else ())
+            for each in item.stores:
+                read.update(_buffers(each) if each.adds else _read(each))
+        self.items = [item for item in self.items if item.work is not None or item.stores]
+
     def _append(self, item: Item) -> None:
         self.items.append(item)
         self._note(len(self.items) - 1, item.buffers, item.written)
@@ -119,9 +129,13 @@ def reads_elsewhere(term: Term, store: Store) -> bool:
     )
 
 
-def _buffers(store: Store) -> list[Buffer]:
+def _read(store: Store) -> list[Buffer]:
     inside = [buffer for read in store.place.reads for buffer in reads_of(read)]
-    return list(dict.fromkeys([*reads_of(store.term), *inside, store.buffer]))
+    return [*reads_of(store.term), *inside]
+
+
+def _buffers(store: Store) -> list[Buffer]:
+    return list(dict.fromkeys([*_read(store), store.buffer]))
 
 
 def _shared(item: Item, store: Store) -> int:

@@ -68,6 +68,7 @@ class Lowering:
                 variables, at = self.elements.loops(step.wrong.spec.shape, "f")
                 self._refuse(variables, self.elements.of(step.wrong, at), step.text)
         self._finish()
+        self.agenda.drop_unread()
 
     # ---- what the program begins with ------------------------------------------------------------
     def _prepare(self) -> None:
