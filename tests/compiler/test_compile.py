@@ -6,7 +6,9 @@ would divide noise by noise, and the two ways of computing it have noise of thei
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -341,9 +343,6 @@ def test_two_threads_train_without_disturbing_each_other():
 
 
 def test_a_program_keeps_no_arrays_of_its_first_run():
-    import gc
-    import weakref
-
     kept = []
 
     def f(x):
@@ -355,3 +354,15 @@ def test_a_program_keeps_no_arrays_of_its_first_run():
     compiled(cr.ones(1000))
     gc.collect()
     assert kept[0]() is None
+
+
+def test_several_results_are_freed_at_once():
+    both = cr.compile(lambda x: (x + 1, {"twice": x * 2}))
+    x = cr.ones(3)
+    both(x)
+    gc.disable()
+    try:
+        seen = weakref.ref(both(x)[1]["twice"].data)
+        assert seen() is None
+    finally:
+        gc.enable()

@@ -54,3 +54,15 @@ def test_lesser_processors(forced, monkeypatch):
         found = cr.compile(build())(*arrays)
         if name != "dropout":
             np.testing.assert_allclose(found.data, expected[name].data, rtol=2e-5, atol=1e-6, err_msg=name)
+
+
+def test_what_readers_take_from_registers_is_not_stored():
+    """`kept` is worth a place for its three readers, but they all stand in its nest."""
+
+    def chain(x):
+        kept = cr.exp(x)
+        return kept * cr.sin(kept) + kept / 2
+
+    step = cr.compile(chain)
+    step(cr.ones(1000))
+    assert step.table().splitlines()[-1].endswith(" 0 bytes of memory")

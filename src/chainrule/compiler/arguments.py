@@ -6,7 +6,7 @@ a program is made. What a program does with them is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -67,17 +67,17 @@ def flattened(tree: Any) -> tuple[list[Any], Any]:
     return [tree], None
 
 
-def rebuilt(leaves: Sequence[Any], layout: Any) -> Any:
+def rebuilt(leaves: Iterable[Any], layout: Any) -> Any:
     """Return the tree of `flattened` with these leaves."""
-    remaining = iter(leaves)
+    return _built(iter(leaves), layout)
 
-    def build(layout: Any) -> Any:
-        if layout is None:
-            return next(remaining)
-        kind, parts = layout
-        if kind is dict:
-            return {key: build(part) for key, part in parts}
-        made = [build(part) for part in parts]
-        return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are
 
-    return build(layout)
+def _built(leaves: Iterator[Any], layout: Any) -> Any:
+    # No function inside of `rebuilt`: it would hold itself, and the leaves until they are collected.
+    if layout is None:
+        return next(leaves)
+    kind, parts = layout
+    if kind is dict:
+        return {key: _built(leaves, part) for key, part in parts}
+    made = [_built(leaves, part) for part in parts]
+    return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are
