@@ -1,20 +1,26 @@
 """The cells of an image: a histogram of directions in each, weighted by the strength of the gradient.
 
-All pixels of a chunk are counted at once: each has a slot, given by its image, its cell and its
-bin. Normalisation comes after, in `blocks`.
+What is decided for each pixel by itself, its strength and its bin, is one native function of planes;
+pixels that it is not sure of are decided by the rule. Then all pixels of a chunk are counted at once: each
+has a slot, given by its image, its cell and its bin. Normalisation comes after, in `blocks`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ShapeError
-from chainrule.features.gradients import strongest_gradient
-from chainrule.features.images import Array, layout_hint, positive, positive_pair
-from chainrule.features.orientation import orientation_bins
+from chainrule.compiler import compile as compiled
+from chainrule.errors import DataError, ShapeError
+from chainrule.features.gradients import Neighbours, rule_of_channels, strongest_gradient
+from chainrule.features.images import Array, chunk_length, layout_hint, positive, positive_pair
+from chainrule.features.orientation import exact_bins, orientation_bins
+from chainrule.features.pixelwise import Pixelwise, plane_length
 
 
 @dataclass(frozen=True)
@@ -44,18 +50,8 @@ class CellGrid:
             )
         return self
 
-    def histograms(self, chunk: Array, slots: Array, transform_sqrt: bool) -> Array:
-        """Return the mean strength of the gradient by cell and direction, (n, *shape)."""
-        rows, columns, bins = self.shape
-        right, down, strength = strongest_gradient(chunk, transform_sqrt)
-        place = slots[: len(chunk)] + orientation_bins(right, down, bins, self.signed)
-        size = len(chunk), rows * columns + 1, bins + 1
-        sums = np.bincount(place.reshape(-1), strength.reshape(-1), math.prod(size))
-        sums = sums.reshape(size)[:, :-1, :-1]
-        return sums.reshape(len(chunk), *self.shape) / (self.cell[0] * self.cell[1])
-
     def first_slots(self, count: int, height: int, width: int) -> Array:
-        """Return for each pixel of `count` images where bin 0 of its cell is counted.
+        """Return a plane: for each pixel of `count` images where bin 0 of its cell is counted.
 
         There is one bin more for gradients without one, and one cell more for pixels outside.
         """
@@ -63,5 +59,52 @@ class CellGrid:
         row, column = np.arange(height) // self.cell[0], np.arange(width) // self.cell[1]
         cell = row[:, None] * columns + column
         cell[(row >= rows)[:, None] | (column >= columns)] = rows * columns
-        image = np.arange(count) * (rows * columns + 1)
-        return (image[:, None, None] + cell) * (bins + 1)
+        images = np.arange(count)[:, None, None] * (rows * columns + 1)
+        slots = (images + cell) * (bins + 1)
+        kind = np.int32 if slots[-1].max() + bins < 2**31 else np.int64
+        plane = np.zeros(plane_length(slots.size), kind)
+        plane[: slots.size] = slots.reshape(-1)
+        return plane
+
+
+class CellHistograms:
+    """The mean strength of the gradient by cell and direction, of one chunk of images after the other."""
+
+    def __init__(self, grid: CellGrid, x: Array, transform_sqrt: bool) -> None:
+        """Make room for chunks of `x` (n, channels, height, width)."""
+        self._grid, count = grid, chunk_length(x)
+        self._neighbours = Neighbours(x, count, transform_sqrt)
+        self._slots = grid.first_slots(count, *x.shape[2:])
+        planes = self._neighbours.planes
+        counted = _counted(grid.shape[2], grid.signed, planes[-1].dtype, len(planes))
+        self._counted = Pixelwise(counted, [self._slots, *planes])
+        # What `bincount` takes; it would convert to them slowly by itself.
+        self._places, self._weights = np.empty(len(self._slots), np.intp), np.empty(len(self._slots))
+
+    def __call__(self, chunk: Array) -> Array:
+        """Return the histograms of a chunk, (n, *grid.shape); raises DataError for pixels not finite."""
+        pixels, (rows, columns, bins) = self._neighbours.fill(chunk), self._grid.shape
+        places, weights = self._places[:pixels], self._weights[:pixels]
+        weights[...], places[...], unclear = self._counted(pixels)
+        doubtful = np.flatnonzero(unclear)
+        gradient = rule_of_channels(*self._neighbours.at(doubtful))
+        places[doubtful] = self._slots[doubtful] + exact_bins(*gradient, bins, self._grid.signed)
+        size = len(chunk), rows * columns + 1, bins + 1
+        sums = np.bincount(places, weights, math.prod(size)).reshape(size)
+        if not np.isfinite(sums).all():
+            raise DataError("hog: images hold nan or infinite values, or values too large to square")
+        return (sums[:, :-1, :-1] / math.prod(self._grid.cell)).reshape(-1, rows, columns, bins)
+
+
+@lru_cache(maxsize=64)
+def _counted(
+    orientations: int, signed: bool, _dtype: np.dtype[Any], _planes: int
+) -> Callable[..., tuple[Any, ...]]:
+    """Return the native function of slots and `Neighbours` for what counts where: strength, slot, doubt."""
+
+    def counted(slots: Any, *planes: Any) -> tuple[Any, ...]:
+        right, down, squares, unclear = strongest_gradient(*planes)
+        bins, close = orientation_bins(right, down, orientations, signed)
+        return np.sqrt(squares), slots + bins, unclear | close
+
+    return compiled(counted)

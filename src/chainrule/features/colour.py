@@ -2,16 +2,17 @@
 
 A bin is found by multiplying first and dividing once, so that a value that lies on the edge of
 two bins (a hue of one sixth, a grey of 85 out of 255) goes up, as in exact arithmetic. Each space
-says how many channels it counts and finds their bins; `SPACES` lists them.
+says how many channels it counts and finds their bins; `SPACES` lists them. Written for planes
+(`pixelwise`): arrays of numbers, or tensors while a function of them is compiled.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any, Protocol
 
 import numpy as np
-
-from chainrule.features.images import Array
 
 
 class Space(Protocol):
@@ -21,8 +22,8 @@ class Space(Protocol):
         """Return how many channels are counted in images of 1 or 3 channels."""
         ...
 
-    def bins(self, chunk: Array, sizes: tuple[int, ...]) -> list[Array]:
-        """Return the bins of (n, channels, height, width), one array (n, height, width) a channel."""
+    def bins(self, planes: Sequence[Any], sizes: tuple[int, ...]) -> list[Any]:
+        """Return the bins of pixels given as a plane a channel, one plane a counted channel."""
         ...
 
 
@@ -30,20 +31,19 @@ class _RGB:
     def channels(self, of_image: int) -> int:
         return of_image
 
-    def bins(self, chunk: Array, sizes: tuple[int, ...]) -> list[Array]:
-        values, top = _values(chunk)
-        return [_bin(values[channel], top, size) for channel, size in enumerate(sizes)]
+    def bins(self, planes: Sequence[Any], sizes: tuple[int, ...]) -> list[Any]:
+        values, top = _values(planes)
+        return [_bin(value, top, size) for value, size in zip(values, sizes, strict=True)]
 
 
 class _HSV:
     def channels(self, of_image: int) -> int:
         return 3
 
-    def bins(self, chunk: Array, sizes: tuple[int, ...]) -> list[Array]:
-        values, top = _values(chunk)
-        value = values.max(axis=0)
-        spread = value - values.min(axis=0)
-        saturation = _bin(spread, np.maximum(value, np.finfo(value.dtype).tiny), sizes[1])
+    def bins(self, planes: Sequence[Any], sizes: tuple[int, ...]) -> list[Any]:
+        values, top = _values(planes)
+        value, spread = _value_and_spread(values)
+        saturation = _bin(spread, np.maximum(value, _tiny(value)), sizes[1])
         return [_bin(_hue(values, value, spread), 6, sizes[0]), saturation, _bin(value, top, sizes[2])]
 
 
@@ -51,39 +51,39 @@ class _Hue:
     def channels(self, of_image: int) -> int:
         return 1
 
-    def bins(self, chunk: Array, sizes: tuple[int, ...]) -> list[Array]:
-        values, _ = _values(chunk)
-        value = values.max(axis=0)
-        return [_bin(_hue(values, value, value - values.min(axis=0)), 6, sizes[0])]
+    def bins(self, planes: Sequence[Any], sizes: tuple[int, ...]) -> list[Any]:
+        values, _ = _values(planes)
+        return [_bin(_hue(values, *_value_and_spread(values)), 6, sizes[0])]
 
 
 SPACES: dict[str, Space] = {"rgb": _RGB(), "hsv": _HSV(), "hue": _Hue()}
 
 
-def _values(chunk: Array) -> tuple[Array, int]:
-    """Return the pixels as float planes (channels, n, height, width), and the largest possible one."""
-    dtype = np.float64 if chunk.dtype == np.float64 else np.float32
-    return np.ascontiguousarray(chunk.swapaxes(0, 1), dtype), 255 if chunk.dtype == np.uint8 else 1
+def _values(planes: Sequence[Any]) -> tuple[list[Any], int]:
+    """Return the planes as floats, and the largest value that a pixel can have."""
+    dtype, whole = planes[0].dtype, planes[0].dtype == np.uint8
+    return [plane.astype(np.float32 if whole else dtype) for plane in planes], 255 if whole else 1
 
 
-def _hue(values: Array, value: Array, spread: Array) -> Array:
+def _value_and_spread(values: Sequence[Any]) -> tuple[Any, Any]:
+    value = reduce(np.maximum, values)
+    return value, value - reduce(np.minimum, values)
+
+
+def _hue(values: Sequence[Any], value: Any, spread: Any) -> Any:
     """Return the hue from 0 up to 6: red 0, green 2, blue 4; 0 where there is none."""
     red, green, blue = values if len(values) == 3 else (values[0],) * 3
-    in_red = value == red
-    in_green = (value == green) & ~in_red
-    in_blue = ~(in_red | in_green)
-    # Products with 0 and 1 are much faster than selections.
-    sector = (green - blue) * in_red
-    sector += (blue - red) * in_green
-    sector += (red - green) * in_blue
-    sector /= np.maximum(spread, np.finfo(spread.dtype).tiny)
-    sector += 2 * in_green.view(np.int8) + 4 * in_blue.view(np.int8)
-    sector += 6 * (sector < 0)
-    return sector
+    in_red, in_green = value == red, value == green
+    across = np.where(in_red, green - blue, np.where(in_green, blue - red, red - green))
+    sector = across / np.maximum(spread, _tiny(spread))
+    sector = np.where(in_red, sector, np.where(in_green, sector + 2, sector + 4))
+    return np.where(sector < 0, sector + 6, sector)
 
 
-def _bin(value: Array, top: Array | int, size: int) -> Array:
+def _tiny(values: Any) -> float:
+    return float(np.finfo(values.dtype).tiny)
+
+
+def _bin(value: Any, top: Any, size: int) -> Any:
     """Return floor(value / top x size), the top itself in the last bin."""
-    scaled = value * value.dtype.type(size)
-    scaled /= top
-    return np.minimum(scaled.astype(np.int32), size - 1)
+    return np.minimum((value * size / top).astype(np.int32), size - 1)

@@ -1,9 +1,9 @@
 """The gradient of an image: central differences, in each pixel of the channel where it is strongest.
 
-Differences are taken over a whole chunk as one long row, and the borders set to 0 afterwards. Two
-channels of almost equal strength are looked at again with `hypot`, as scikit-image sees them, for
-their directions may differ much. 8-bit images stay integers, where few ties are uncertain. This module
-knows pixels and channels; what becomes of the gradients is decided in `orientation` and `hog`.
+Written for planes (`pixelwise`): arrays of numbers, or tensors while a function of them is compiled.
+Two channels of almost equal strength may differ much in direction, and scikit-image decides by the
+last bit of `hypot`; such pixels are told apart, for `rule_of_channels` to decide. This module knows
+pixels and channels; what becomes of the gradients is decided in `orientation` and `cells`.
 """
 
 from __future__ import annotations
@@ -12,108 +12,105 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.errors import DataError
 from chainrule.features.images import Array
-
-# Below, equal sums of two 8-bit squares have equal roots in `hypot` too; above, not always.
-_FIRST_UNCERTAIN = 2993
-_BITS = {2: np.int16, 4: np.int32, 8: np.int64}
+from chainrule.features.pixelwise import into_planes, plane_length
 
 
 class Gradient(NamedTuple):
-    """Rightward and downward differences of a chunk, and their strength, each (n, height, width)."""
+    """Rightward and downward differences, the sum of their squares, and where the channel is not sure."""
 
-    right: Array
-    down: Array
-    strength: Array
-
-
-def working_dtype(images: Any) -> type[Any]:
-    """Return the type that differences are taken in: int16 for 8-bit images, else floats."""
-    kind, size = images.dtype.kind, images.dtype.itemsize
-    if kind in "bu" and size == 1:
-        return np.int16
-    return np.float32 if kind == "f" and size <= 4 else np.float64
+    right: Any
+    down: Any
+    squares: Any
+    unclear: Any
 
 
-def strongest_gradient(chunk: Array, transform_sqrt: bool = False) -> Gradient:
-    """Return the gradient of the strongest channel of (n, channels, height, width), the first of equals.
+class Neighbours:
+    """The pixels of a chunk and those around each, as planes that are filled chunk by chunk.
 
-    With `transform_sqrt` differences are taken of the roots of the pixels. Raises DataError where
-    they are not finite.
+    `planes`: two that say where there are neighbours on both sides, in the row and in the column;
+    then for each channel the pixels to the left, to the right, above and below.
     """
-    dtype = working_dtype(chunk)
-    if transform_sqrt and dtype is np.int16:
-        dtype = np.float64
-    with np.errstate(over="ignore", invalid="ignore"):
-        channels = [_gradient(chunk[:, channel], dtype, transform_sqrt) for channel in range(chunk.shape[1])]
-        found, close = _strongest(channels)
-    if dtype is not np.int16 and not np.isfinite(found.strength).all():
-        raise DataError("hog: images hold nan or infinite values, or values too large to square")
-    if len(close):
-        right, down = (np.stack([each[part].reshape(-1)[close] for each in channels]) for part in (0, 1))
-        kind = np.float64 if dtype is np.int16 else dtype
-        first = np.hypot(right, down, dtype=kind).argmax(axis=0)[None]
-        found.right.reshape(-1)[close] = np.take_along_axis(right, first, axis=0)[0]
-        found.down.reshape(-1)[close] = np.take_along_axis(down, first, axis=0)[0]
-    return found
+
+    def __init__(self, x: Array, count: int, transform_sqrt: bool = False) -> None:
+        """Make room for `count` images like those of `x` (n, channels, height, width)."""
+        _, channels, height, width = x.shape
+        pixels = count * height * width
+        length = plane_length(pixels)
+        self._sqrt, self._row = transform_sqrt, width
+        # A row more at both ends, so that all pixels can be asked for neighbours.
+        self._pixels = np.zeros((channels, length + 2 * width), _stored_dtype(x.dtype, transform_sqrt))
+        self._around = np.array([width - 1, width + 1, 0, 2 * width])
+        self._inner = np.zeros((2, length), bool)
+        images = self._inner[:, :pixels].reshape(2, count, height, width)
+        images[0, :, :, 1:-1] = images[1, :, 1:-1] = True
+        around = [plane[start : start + length] for plane in self._pixels for start in self._around]
+        self.planes: list[Array] = [*self._inner, *around]
+
+    def fill(self, chunk: Array) -> int:
+        """Take in the images of a chunk (n, channels, height, width); return how many pixels they have."""
+        pixels = into_planes(chunk, self._pixels[:, self._row :])
+        if self._sqrt:
+            rows = self._pixels[:, self._row : self._row + pixels]
+            np.sqrt(rows, out=rows)
+        return pixels
+
+    def at(self, places: Array) -> tuple[Array, ...]:
+        """Return what the planes hold at some places, each side's (channels, places) in one array."""
+        around = self._pixels[:, self._around[:, None] + places]
+        return (*self._inner[:, places], *around.swapaxes(0, 1))
 
 
-def _gradient(pixels: Array, dtype: Any, transform_sqrt: bool) -> tuple[Array, Array]:
-    """Return the rightward and downward differences of one channel (n, height, width)."""
-    plane = np.ascontiguousarray(pixels, dtype)
-    plane = np.sqrt(plane) if transform_sqrt else plane
-    return _differences(plane, 1, -1), _differences(plane, plane.shape[-1], -2)
+def _stored_dtype(dtype: np.dtype[Any], transform_sqrt: bool) -> type[Any]:
+    """Return the type that pixels are kept in: uint8, or the floats that scikit-image computes in."""
+    if dtype.kind in "bu" and dtype.itemsize == 1 and not transform_sqrt:
+        return np.uint8
+    return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
 
 
-def _differences(plane: Array, step: int, axis: int) -> Array:
-    """Return next minus previous along an axis whose neighbours lie `step` apart, 0 at both ends."""
-    found, flat = np.empty_like(plane), plane.reshape(-1)
-    np.subtract(flat[2 * step :], flat[: -2 * step], out=found.reshape(-1)[step:-step])
-    ends = np.moveaxis(found, axis, 0)
-    ends[0] = ends[-1] = 0
-    return found
+def strongest_gradient(*planes: Any) -> Gradient:
+    """Return the gradient in the strongest channel, the first of equals, of the planes of `Neighbours`."""
+    near = 0 if planes[-1].dtype == np.uint8 else 8 * np.finfo(planes[-1].dtype).eps
+    in_row, in_column, *around = planes
+    (right, down), *others = (
+        differences(in_row, in_column, *around[start : start + 4]) for start in range(0, len(around), 4)
+    )
+    squares = right * right + down * down
+    unclear = squares < 0  # nowhere, so far
+    for next_right, next_down in others:
+        next_squares = next_right * next_right + next_down * next_down
+        if near:
+            other = (np.abs(next_right) != np.abs(right)) | (np.abs(next_down) != np.abs(down))
+            other = other & (np.abs(next_squares - squares) <= squares * near)
+        else:  # of equal squares and products, whole differences are the same but for order and sign
+            other = np.abs(next_right * next_down) != np.abs(right * down)
+            other = other & (next_squares == squares)
+        unclear = unclear | other
+        stronger = next_squares > squares
+        right = np.where(stronger, next_right, right)
+        down = np.where(stronger, next_down, down)
+        squares = np.maximum(squares, next_squares)
+    return Gradient(right, down, squares, unclear)
 
 
-def _squares(right: Array, down: Array) -> Array:
-    dtype = np.float32 if right.dtype == np.int16 else right.dtype
-    squares, other = right.astype(dtype), down.astype(dtype)
-    squares *= squares
-    other *= other
-    squares += other
-    return squares
+def differences(
+    in_row: Any, in_column: Any, left: Any, right: Any, above: Any, below: Any
+) -> tuple[Any, Any]:
+    """Return rightward and downward differences, 0 at the borders; of bytes as float32."""
+    whole = left.dtype == np.uint8
+
+    def difference(ahead: Any, behind: Any, inner: Any) -> Any:
+        if whole:
+            ahead, behind = ahead.astype(np.int32), behind.astype(np.int32)
+        found = np.where(inner, ahead - behind, 0)
+        return found.astype(np.float32) if whole else found
+
+    return difference(right, left, in_row), difference(below, above, in_column)
 
 
-def _strongest(channels: list[tuple[Array, Array]]) -> tuple[Gradient, Array]:
-    """Return the gradient of the channel with the largest square, and where two are about as large."""
-    (right, down), dtype = channels[0], channels[0][0].dtype
-    bits = _BITS[dtype.itemsize]
-    top = _squares(right, down)
-    best, close = [right.view(bits), down.view(bits)], np.zeros(top.shape, bool)
-    for channel in channels[1:]:
-        square = _squares(*channel)
-        mask = (square > top).view(np.int8).astype(bits)
-        np.negative(mask, out=mask)
-        close |= _about_equal(square, top, dtype)
-        # Selection by bits costs no branches.
-        best = [_selected(mask, new.view(bits), old) for new, old in zip(channel, best, strict=True)]
-        top = np.maximum(top, square, out=square)
-    if len(channels) > 1:
-        close &= top >= _FIRST_UNCERTAIN if dtype == np.int16 else top > 0
-    right, down = (part.view(dtype) for part in best)
-    return Gradient(right, down, np.sqrt(top, out=top)), np.flatnonzero(close)
-
-
-def _selected(mask: Array, new: Array, old: Array) -> Array:
-    """Return the bits of `new` where `mask` is -1, of `old` where it is 0."""
-    found = new ^ old
-    found &= mask
-    found ^= old
-    return found
-
-
-def _about_equal(square: Array, top: Array, dtype: Any) -> Array:
-    if dtype == np.int16:
-        return square == top
-    gap = square - top
-    return np.abs(gap, out=gap) <= (8 * np.finfo(top.dtype).eps) * top
+def rule_of_channels(*around: Array) -> tuple[Array, Array]:
+    """Return the gradient in the channel that scikit-image takes, of what `Neighbours.at` gives."""
+    right, down = differences(*around)
+    kind = np.float64 if around[-1].dtype == np.uint8 else right.dtype
+    first = np.hypot(right, down, dtype=kind).argmax(axis=0), np.arange(right.shape[1])
+    return right[first], down[first]

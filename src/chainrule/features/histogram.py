@@ -1,16 +1,20 @@
 """Colour histograms: which share of the pixels has which colour, in the whole image or by region.
 
 Counts are divided by the number of pixels of their region, so that images of all sizes compare.
-This file checks the arguments and counts; what a colour is, is the business of `colour`.
+This file checks the arguments and counts; what a colour is, is the business of `colour`, whose
+bins are found by a native function of planes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from chainrule.compiler import compile as compiled
 from chainrule.errors import ArgumentError, DataError, DTypeError, ShapeError, nearest
 from chainrule.features.colour import SPACES
 from chainrule.features.images import (
@@ -23,6 +27,7 @@ from chainrule.features.images import (
     positive_pair,
     result_dtype,
 )
+from chainrule.features.pixelwise import Pixelwise, into_planes, plane_length
 
 
 def color_histogram(
@@ -64,16 +69,8 @@ def color_histogram(
             f"color_histogram: a grid of {regions} has regions without pixels"
             f" in {x.shape[2]} x {x.shape[3]} images"
         )
-    counter = _Joint(sizes) if joint else _Separate(sizes)
-    region, pixels = _regions(x.shape[2:], regions)
-    first = region + np.arange(chunk_length(x))[:, None, None] * len(pixels)
-
-    def shares(chunk: Array) -> Array:
-        indices = SPACES[space].bins(chunk, sizes)
-        counts = counter.count(indices, first[: len(chunk)], len(chunk) * len(pixels))
-        return (counts.reshape(len(chunk), len(pixels), -1) / pixels[:, None]).reshape(len(chunk), -1)
-
-    found = in_chunks(x, shares, (len(pixels) * counter.size,), result_dtype(x))
+    histograms = _Histograms(x, space, sizes, regions, joint)
+    found = in_chunks(x, histograms, (math.prod(regions) * sum(histograms.sizes),), result_dtype(x))
     return found[0] if single else found
 
 
@@ -94,33 +91,51 @@ def histogram_bins(channels: int, bins: int | tuple[int, ...], space: str) -> tu
     return tuple(int(size) for size in sizes)
 
 
-class _Separate:
-    """Counts each channel by itself."""
+class _Histograms:
+    """The shares of colours by region, of one chunk of images after the other.
 
-    def __init__(self, sizes: tuple[int, ...]) -> None:
-        self.sizes, self.size = sizes, sum(sizes)
+    `sizes`: how many bins are counted, a number for each plane of them.
+    """
 
-    def count(self, indices: list[Array], region: Array, regions: int) -> Array:
-        """Return the counts (regions, size) of bin `indices`, an array a channel."""
-        counted = [
-            _count(region * size + index, regions * size).reshape(regions, size)
-            for index, size in zip(indices, self.sizes, strict=True)
+    def __init__(
+        self, x: Array, space: str, sizes: tuple[int, ...], regions: tuple[int, int], joint: bool
+    ) -> None:
+        """Make room for chunks of `x` (n, channels, height, width)."""
+        count, channels = chunk_length(x), x.shape[1]
+        self.sizes = (math.prod(sizes),) if joint else sizes
+        region, self._pixels = _regions(x.shape[2:], regions)
+        first = (region + np.arange(count)[:, None, None] * len(self._pixels)).reshape(-1)
+        self._first = [first * size for size in self.sizes]
+        dtype = x.dtype if x.dtype in (np.uint8, np.float64) else np.dtype(np.float32)
+        self._planes = np.zeros((channels, plane_length(len(first))), dtype)
+        self._bins = Pixelwise(_bins(space, sizes, joint, dtype, channels), self._planes)
+
+    def __call__(self, chunk: Array) -> Array:
+        """Return the shares of a chunk, (n, features)."""
+        indices, regions = self._bins(into_planes(chunk, self._planes)), len(chunk) * len(self._pixels)
+        counts = [
+            _count(first[: len(index)] + index, regions * size).reshape(len(chunk), len(self._pixels), size)
+            for index, first, size in zip(indices, self._first, self.sizes, strict=True)
         ]
-        return np.concatenate(counted, axis=1)
+        return (np.concatenate(counts, axis=2) / self._pixels[:, None]).reshape(len(chunk), -1)
 
 
-class _Joint(_Separate):
-    """Counts combinations of the channels' bins."""
+@lru_cache(maxsize=64)
+def _bins(
+    space: str, sizes: tuple[int, ...], joint: bool, _dtype: np.dtype[Any], _channels: int
+) -> Callable[..., tuple[Any, ...]]:
+    """Return the native function of a plane a channel for the bins that are counted."""
 
-    def __init__(self, sizes: tuple[int, ...]) -> None:
-        self.sizes, self.size = sizes, math.prod(sizes)
-
-    def count(self, indices: list[Array], region: Array, regions: int) -> Array:
-        """Return the counts (regions, size), the last channel's bin running fastest."""
-        place = region
-        for index, size in zip(indices, self.sizes, strict=True):
+    def bins(*planes: Any) -> tuple[Any, ...]:
+        found = SPACES[space].bins(planes, sizes)
+        if not joint:
+            return tuple(found)
+        place = found[0]  # the last channel's bin runs fastest
+        for index, size in zip(found[1:], sizes[1:], strict=True):
             place = place * size + index
-        return _count(place, regions * self.size).reshape(regions, self.size)
+        return (place,)
+
+    return compiled(bins)
 
 
 def _count(places: Array, length: int) -> Array:

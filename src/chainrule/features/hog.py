@@ -10,13 +10,12 @@ detection", CVPR 2005.
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 from chainrule.errors import ArgumentError, DataError, nearest
 from chainrule.features.blocks import NORMS, normalized_blocks
-from chainrule.features.cells import CellGrid
-from chainrule.features.images import Array, as_batch, chunk_length, in_chunks, positive_pair, result_dtype
+from chainrule.features.cells import CellGrid, CellHistograms
+from chainrule.features.images import Array, as_batch, in_chunks, positive_pair, result_dtype
 from chainrule.features.strokes import draw_strokes
 
 
@@ -59,9 +58,7 @@ def hog(
     _check(x, block_norm, transform_sqrt)
     block = positive_pair("hog", "cells_per_block", cells_per_block)
     grid = CellGrid.of(x, orientations, pixels_per_cell, signed).holding(block, x)
-    slots = grid.first_slots(chunk_length(x), *x.shape[2:])
-    histograms = partial(grid.histograms, slots=slots, transform_sqrt=transform_sqrt)
-    cells = in_chunks(x, histograms, grid.shape, result_dtype(x))
+    cells = in_chunks(x, CellHistograms(grid, x, transform_sqrt), grid.shape, result_dtype(x))
     found = normalized_blocks(cells, block, block_norm)
     if feature_vector:
         found = found.reshape(len(x), math.prod(found.shape[1:]))

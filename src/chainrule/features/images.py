@@ -16,7 +16,7 @@ import numpy.typing as npt
 from chainrule.errors import ArgumentError, DTypeError, ShapeError
 
 Array = npt.NDArray[Any]
-_PIXELS = 2**16  # in float32, the planes of a chunk then stay in a core's own cache
+_PIXELS = 2**16
 
 
 def as_batch(what: str, images: Any, channel_axis: int | None) -> tuple[Array, bool]:

@@ -1,60 +1,80 @@
 """Which bin of directions a gradient falls into, exactly as scikit-image decides it.
 
-The rule (`exact_bins`) is degrees in float64 against edges in float32. 8-bit images have only 2^18
-different gradients, so for them the rule is a table. For others a float32 angle settles all but
-the gradients that lie almost on an edge, and the rule settles those. Bin `orientations` is for
-what falls into none (an angle that rounds to the full range).
+The rule (`exact_bins`) is degrees in float64 against edges in float32. `orientation_bins` needs no
+angle: a direction lies beyond an edge where its height times the edge's cotangent reaches its width.
+Edges come in mirrored pairs, so those of the first half are enough for a direction mirrored into it.
+Gradients too close to an edge to be sure are told apart, for the rule to decide. Bin `orientations`
+is for what falls into none (an angle that rounds to the full range).
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.features.images import Array
 
-_MIDDLE = np.int32(512 * 256 + 256)
+# In radians: the rounding of edges (8e-7) and of float32 (3e-7) moves no direction as far.
+_CLOSE = 2e-6
+_COTANGENTS = {45.0: 1.0, 90.0: 0.0, 135.0: -1.0}
 
 
-def orientation_bins(right: Array, down: Array, orientations: int, signed: bool) -> Array:
-    """Return the bin of each gradient, 0 to `orientations` - 1, as whole numbers of the same shape.
+class Edge(NamedTuple):
+    """An edge of bins: its cotangent, and whether directions are on it, and on its mirror image, exactly."""
 
-    Directions are counted from rightward towards downward, over 180 degrees, or over 360 where `signed`.
+    cotangent: float
+    exact: bool
+
+
+def orientation_bins(right: Any, down: Any, orientations: int, signed: bool) -> tuple[Any, Any]:
+    """Return the bin of each gradient, 0 to `orientations` - 1, and where it is not sure.
+
+    Directions are counted from rightward towards downward, over 180 degrees, or over 360 where
+    `signed`. `right`, `down`: floats, arrays or tensors. A gradient of 0 has any bin.
     """
-    if right.dtype == np.int16:
-        code = down.astype(np.int32)
-        code <<= 9
-        code += right
-        code += _MIDDLE  # places below 0 would cost more than the rest together
-        return _table(orientations, signed).take(code, mode="clip")
-    return _bins(right, down, orientations, signed)
+    degrees, half = edge_degrees(orientations, signed), orientations // 2
+    height, size = np.abs(down), np.maximum(np.abs(right), np.abs(down))
+    width, mirrored = (right, down < 0) if signed else (np.abs(right), right * down < 0)
+    level = height == 0
+    passed = (size < 0).astype(np.int32)  # none, so far
+    if signed and orientations % 2 == 0:  # then 180 degrees are an edge, which has no cotangent
+        back = level & (width < 0)
+        exact = bool(degrees[half] == 180)
+        passed, level = (back.astype(np.int32), level) if exact else (passed, level & ~back)
+    gap = np.where(level, size, height)
+    edges = [_edge(degrees, place) for place in range(1, half + 1) if degrees[place] < 180]
+    for edge in edges:
+        reach = height * edge.cotangent
+        beyond, distance = reach >= width, np.abs(reach - width)
+        if edge.exact:
+            on = reach == width
+            beyond, distance = beyond & ~(on & mirrored), np.where(on, size, distance)
+        passed = passed + beyond.astype(np.int32)
+        gap = np.where(distance < gap, distance, gap)
+    close = _CLOSE * max((math.hypot(1, edge.cotangent) for edge in edges), default=1)
+    return np.where(mirrored, orientations - 1 - passed, passed), gap < size * close
 
 
 def exact_bins(right: Array, down: Array, orientations: int, signed: bool) -> Array:
     """Return what `orientation_bins` must: degrees, and bins closed below and open above."""
     whole = 360 if signed else 180
     degrees = np.rad2deg(np.arctan2(down.astype(np.float64), right.astype(np.float64))) % whole
-    edges = np.float32(whole / orientations) * np.arange(orientations + 1, dtype=np.float32)
-    return np.searchsorted(edges.astype(np.float64), degrees, side="right") - 1
+    return np.searchsorted(edge_degrees(orientations, signed), degrees, side="right") - 1
 
 
-@lru_cache(maxsize=16)
-def _table(orientations: int, signed: bool) -> Array:
-    """Return the bins of all 8-bit gradients, that of (right, down) at 512 down + right + _MIDDLE."""
-    down, right = np.mgrid[-256:256, -256:256]
-    return exact_bins(right, down, orientations, signed).astype(np.min_scalar_type(orientations)).reshape(-1)
+@lru_cache(maxsize=64)
+def edge_degrees(orientations: int, signed: bool) -> Array:
+    """Return where the bins begin and the last one ends, as float32 rounds it."""
+    step = np.float32((360 if signed else 180) / orientations)
+    found = (step * np.arange(orientations + 1, dtype=np.float32)).astype(np.float64)
+    found.flags.writeable = False
+    return found
 
 
-def _bins(right: Array, down: Array, orientations: int, signed: bool) -> Array:
-    """Return the bins by a float32 angle, in units of bins, and by the exact rule close to an edge."""
-    angle = np.arctan2(down.astype(np.float32, copy=False), right.astype(np.float32, copy=False))
-    angle *= np.float32(orientations / (2 * np.pi if signed else np.pi))
-    off = np.rint(angle)
-    off -= angle
-    close = np.flatnonzero(np.abs(off, out=off) < 4e-6 * orientations)
-    bins = np.floor(angle, out=angle).astype(np.int32)
-    bins += orientations * (bins < 0)
-    right, down, flat = right.reshape(-1)[close], down.reshape(-1)[close], bins.reshape(-1)
-    flat[close] = exact_bins(right, down, orientations, signed)
-    return bins
+def _edge(degrees: Array, place: int) -> Edge:
+    found, mirrored, whole = float(degrees[place]), degrees[-1 - place], round(degrees[-1])
+    exact = found in _COTANGENTS and found + mirrored == whole
+    return Edge(_COTANGENTS[found] if exact else 1 / math.tan(math.radians(found)), exact)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import need
-from chainrule.features.gradients import strongest_gradient
+from chainrule.features.gradients import Neighbours, strongest_gradient
 from chainrule.features.histogram import color_histogram
 from chainrule.features.hog import hog
 from chainrule.features.images import Array
@@ -44,7 +44,13 @@ def draw_features(
 
 
 def _coloured_gradient(image: Array) -> Array:
-    right, down, strength = (plane[0].astype(np.float64) for plane in strongest_gradient(image[None]))
+    neighbours = Neighbours(image[None], 1)
+    pixels = neighbours.fill(image[None])
+    right, down, squares, _ = (
+        plane[:pixels].reshape(image.shape[1:]).astype(np.float64)
+        for plane in strongest_gradient(*neighbours.planes)
+    )
+    strength = np.sqrt(squares)
     colours = need("matplotlib.colors", for_="drawing features")
     hue = np.arctan2(down, right) / np.pi % 1
     return colours.hsv_to_rgb(
