@@ -100,7 +100,10 @@ class CellHistograms:
 def _counted(
     orientations: int, signed: bool, _dtype: np.dtype[Any], _planes: int
 ) -> Callable[..., tuple[Any, ...]]:
-    """Return the native function of slots and `Neighbours` for what counts where: strength, slot, doubt."""
+    """Return the native function of slots and `Neighbours` for what counts where: strength, slot, doubt.
+
+    One for each type and number of planes: a function of many programs would warn of a mistake.
+    """
 
     def counted(slots: Any, *planes: Any) -> tuple[Any, ...]:
         right, down, squares, unclear = strongest_gradient(*planes)

@@ -106,9 +106,9 @@ class _Histograms:
         region, self._pixels = _regions(x.shape[2:], regions)
         first = (region + np.arange(count)[:, None, None] * len(self._pixels)).reshape(-1)
         self._first = [first * size for size in self.sizes]
-        dtype = x.dtype if x.dtype in (np.uint8, np.float64) else np.dtype(np.float32)
-        self._planes = np.zeros((channels, plane_length(len(first))), dtype)
-        self._bins = Pixelwise(_bins(space, sizes, joint, dtype, channels), self._planes)
+        kind = np.uint8 if x.dtype == np.uint8 else result_dtype(x)
+        self._planes: Array = np.zeros((channels, plane_length(len(first))), kind)
+        self._bins = Pixelwise(_bins(space, sizes, joint, self._planes.dtype, channels), list(self._planes))
 
     def __call__(self, chunk: Array) -> Array:
         """Return the shares of a chunk, (n, features)."""
@@ -124,7 +124,10 @@ class _Histograms:
 def _bins(
     space: str, sizes: tuple[int, ...], joint: bool, _dtype: np.dtype[Any], _channels: int
 ) -> Callable[..., tuple[Any, ...]]:
-    """Return the native function of a plane a channel for the bins that are counted."""
+    """Return the native function of a plane a channel for the bins that are counted.
+
+    One for each type and number of planes: a function of many programs would warn of a mistake.
+    """
 
     def bins(*planes: Any) -> tuple[Any, ...]:
         found = SPACES[space].bins(planes, sizes)
