@@ -77,7 +77,6 @@ def test_a_batch_is_its_images_whatever_their_place_in_memory(dtype: type) -> No
 
 
 def test_pixels_beyond_the_last_cell_are_left_out() -> None:
-
     wider = np.concatenate([PHOTOS, np.zeros((5, 3, 32, 7), np.uint8)], axis=3)
     whole, cut = (hog(x, cells_per_block=(1, 1), feature_vector=False) for x in (wider, PHOTOS))
     assert np.array_equal(whole[:, :, :-1], cut[:, :, :-1])
@@ -96,6 +95,38 @@ def test_over_360_degrees_a_negative_points_the_other_way() -> None:
     assert np.allclose(turned, np.roll(upright, 4, axis=-1), atol=1e-6)
     assert not np.allclose(turned, upright, atol=0.1)
     assert np.allclose(hog(255 - PHOTOS), hog(PHOTOS), atol=1e-6)
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e30])
+def test_one_bad_pixel_is_found_in_any_channel_and_chunk(channel: int, value: float) -> None:
+    images = np.repeat(PHOTOS.astype(np.float32), 30, axis=0)
+    images[120, channel, 31, 17] = value
+    with pytest.raises(DataError, match="nan or infinite"):
+        hog(images)
+    hog(images[:120])
+
+
+def test_images_larger_than_a_piece_are_as_one() -> None:
+    """Planes of 160,000 pixels go through in two pieces that overlap; cells do not see where."""
+    image = rng.random((3, 400, 400))
+    whole = hog(image, cells_per_block=(1, 1), feature_vector=False)
+    for rows, columns in ((slice(48, 104), slice(296, 360)), (slice(304, 360), slice(240, 296))):
+        part = hog(image[:, rows, columns], cells_per_block=(1, 1), feature_vector=False)
+        inner = whole[rows.start // 8 : rows.stop // 8, columns.start // 8 : columns.stop // 8]
+        assert np.allclose(inner[1:-1, 1:-1], part[1:-1, 1:-1], atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 1, 40), (3, 40, 1), (1, 2, 2), (4, 2, 5)])
+def test_images_without_an_inside_have_no_gradient_there(shape: tuple[int, int, int]) -> None:
+    image = rng.integers(0, 256, shape).astype(np.uint8)
+    found = hog(image, 4, (1, 1), (1, 1), feature_vector=False)
+    assert found.shape == (*shape[1:], 1, 1, 4)
+    # Where a side has no two neighbours, its difference is 0: bin 0 points right, bin 2 down.
+    inside = [0 if size < 3 else 1 for size in shape[1:]]
+    assert inside[1] or not found[..., 0].any()
+    assert inside[0] or not found[..., 2].any()
+    assert any(inside) or not found.any()
 
 
 def test_tensors_are_images_too() -> None:

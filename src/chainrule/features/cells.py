@@ -87,8 +87,9 @@ class CellHistograms:
         places, weights = self._places[:pixels], self._weights[:pixels]
         weights[...], places[...], unclear = self._counted(pixels)
         doubtful = np.flatnonzero(unclear)
-        gradient = rule_of_channels(*self._neighbours.at(doubtful))
-        places[doubtful] = self._slots[doubtful] + exact_bins(*gradient, bins, self._grid.signed)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            gradient = rule_of_channels(*self._neighbours.at(doubtful))
+            places[doubtful] = self._slots[doubtful] + exact_bins(*gradient, bins, self._grid.signed)
         size = len(chunk), rows * columns + 1, bins + 1
         sums = np.bincount(places, weights, math.prod(size)).reshape(size)
         if not np.isfinite(sums).all():

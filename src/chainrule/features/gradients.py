@@ -89,7 +89,7 @@ def strongest_gradient(*planes: Any) -> Gradient:
         stronger = next_squares > squares
         right = np.where(stronger, next_right, right)
         down = np.where(stronger, next_down, down)
-        squares = np.maximum(squares, next_squares)
+        squares = np.maximum(squares, next_squares)  # NaN of any channel stays
     return Gradient(right, down, squares, unclear)
 
 

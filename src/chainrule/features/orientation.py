@@ -36,8 +36,9 @@ def orientation_bins(right: Any, down: Any, orientations: int, signed: bool) -> 
     `signed`. `right`, `down`: floats, arrays or tensors. A gradient of 0 has any bin.
     """
     degrees, half = edge_degrees(orientations, signed), orientations // 2
-    height, size = np.abs(down), np.maximum(np.abs(right), np.abs(down))
-    width, mirrored = (right, down < 0) if signed else (np.abs(right), right * down < 0)
+    height, long = np.abs(down), np.abs(right)
+    size = np.where(long > height, long, height)
+    width, mirrored = (right, down < 0) if signed else (long, right * down < 0)
     level = height == 0
     passed = (size < 0).astype(np.int32)  # none, so far
     if signed and orientations % 2 == 0:  # then 180 degrees are an edge, which has no cotangent

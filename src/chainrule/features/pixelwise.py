@@ -1,4 +1,4 @@
-"""Functions of pixels as native code: planes go in and come out, a piece of fixed length at a time.
+"""Functions of pixels as native code: planes go in and come out, in pieces of a few fixed lengths.
 
 A plane is one number for each pixel of a chunk of images, in a row; so one program serves images of
 every size and batches of every length. Planes stay where they are and are filled anew for each
@@ -14,12 +14,12 @@ import numpy as np
 
 from chainrule.features.images import Array
 
-_FEW, _MANY = 2**12, 2**16  # pixels of a piece, for one small image and for a chunk of them
+LENGTHS = (2**12, 2**15, 2**17)  # pixels of a piece: of one small image, of a few, of a chunk
 
 
 def plane_length(pixels: int) -> int:
     """Return how long planes for so many pixels are to be: a whole piece at least."""
-    return _FEW if pixels <= _FEW else max(pixels, _MANY)
+    return next((length for length in LENGTHS if pixels <= length), pixels)
 
 
 def into_planes(chunk: Array, planes: Array) -> int:
@@ -38,7 +38,7 @@ class Pixelwise:
 
     def __init__(self, function: Callable[..., tuple[Any, ...]], planes: Sequence[Array]) -> None:
         self._function, self._length = function, len(planes[0])
-        self._piece = piece = min(self._length, _MANY)
+        self._piece = piece = min(self._length, LENGTHS[-1])
         # The last piece may overlap the one before. Cut once: arrays seen before are passed on quickly.
         starts = (min(start, self._length - piece) for start in range(0, self._length, piece))
         self._pieces = [(start, [plane[start : start + piece] for plane in planes]) for start in starts]
