@@ -1,4 +1,4 @@
-"""What a feature takes: one image or many, in any layout, walked through in pieces that fit the cache.
+"""What a feature takes: one image or many, in any layout, walked through a chunk at a time.
 
 Every feature begins here. `as_batch` brings its argument to (n, channels, height, width) without
 copying; `in_chunks` hands it out a few images at a time, so that what a feature needs besides its
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from chainrule.errors import ArgumentError, DTypeError, ShapeError
 
 Array = npt.NDArray[Any]
-_PIXELS = 2**17  # fewer cost more in calls, more fit no cache
+_PIXELS = 2**17  # fewer cost more in calls, more would fit no cache
 
 
 def as_batch(what: str, images: Any, channel_axis: int | None) -> tuple[Array, bool]:
