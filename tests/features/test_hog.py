@@ -133,6 +133,11 @@ def test_tensors_are_images_too() -> None:
     assert np.array_equal(hog(cr.tensor(PHOTOS[0])), hog(PHOTOS[0]))
 
 
+def test_features_of_constants_may_stand_in_a_compiled_function() -> None:
+    shifted = cr.compile(lambda x: x + hog(PHOTOS[0]))
+    assert np.allclose(shifted(cr.ones(1)).data, 1 + hog(PHOTOS[0]))
+
+
 @pytest.mark.parametrize(
     ("images", "arguments", "kind", "words"),
     [

@@ -47,7 +47,7 @@ class Pixelwise:
     def __call__(self, pixels: int) -> list[Array]:
         """Return the function's planes for the first `pixels`; the next call may write over them."""
         for start, planes in self._pieces[: -(-pixels // self._piece)]:
-            made = [each.data for each in self._function(*planes)]
+            made = [np.asarray(each) for each in self._function(*planes)]
             if len(self._pieces) == 1:
                 return [each[:pixels] for each in made]
             self._found = self._found or [np.empty(self._length, each.dtype) for each in made]
