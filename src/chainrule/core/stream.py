@@ -41,7 +41,8 @@ def philox(seed: int, first: int, blocks: int, stream: int = 0) -> Array:
 
 def _fill(words: Array, seed: int, first: int, stream: int) -> None:
     """Ten rounds; four 32-bit words a counter, each in a uint64 so that products fit."""
-    counter, upper = np.arange(first, first + len(words), dtype=np.uint64), np.uint64(stream)
+    counter, upper = np.arange(len(words), dtype=np.uint64), np.uint64(stream)
+    counter += np.uint64(first % 2**64)  # beyond the last counter comes the first
     a, b = counter & _MASK, counter >> _HALF
     c, d = np.full_like(a, upper & _MASK), np.full_like(a, upper >> _HALF)
     left, right = np.empty_like(a), np.empty_like(a)

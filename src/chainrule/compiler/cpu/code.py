@@ -6,7 +6,7 @@ nothing of ops, shapes or layouts. Variables are stack slots; LLVM turns them in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,6 +74,18 @@ class Code:
         self.builder.position_at_end(body)
         yield
         self.builder.branch(after)
+        self.builder.position_at_end(after)
+
+    @contextmanager
+    def as_long_as(self, condition: Callable[[], ir.Value]) -> Iterator[None]:
+        """Repeat what is written inside while the condition, which is looked at before each turn, holds."""
+        head, body, after = (self._block(f"while.{name}") for name in ("head", "body", "end"))
+        self.builder.branch(head)
+        self.builder.position_at_end(head)
+        self.builder.cbranch(condition(), body, after)
+        self.builder.position_at_end(body)
+        yield
+        self.builder.branch(head)
         self.builder.position_at_end(after)
 
     def finish(self) -> None:

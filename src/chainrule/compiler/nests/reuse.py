@@ -12,13 +12,11 @@ from typing import Any
 
 from chainrule.compiler.nests.element import Elements
 from chainrule.compiler.nests.index import loop, variable
+from chainrule.compiler.nests.work import work
 from chainrule.core.families.elementwise import Elementwise
 from chainrule.core.families.movement import Transposed
 from chainrule.core.program import Equation, Program, Value, Write
-from chainrule.scalar.expr import Expr, walk
 
-_HEAVY = {"exp": 12, "expm1": 16, "log": 12, "log1p": 14, "tanh": 16, "erf": 24, "sin": 14, "cos": 14,
-          "power": 30, "arctan2": 24, "divide": 4, "sqrt": 4, "remainder": 8, "floor_divide": 8}  # fmt: skip
 _SMALL, _LARGE = 6, 60  # the work, in operations an element, that is worth memory: in a cache, and beyond
 _CACHED = 1 << 17  # bytes
 _ROW = 4096  # items of a row that is reduced where its result is read
@@ -85,7 +83,7 @@ class Reuse:
         if step.op.family == "elementwise":
             op: Any = step.op
             assert isinstance(op, Elementwise)
-            cost += _work(op.meaning(**step.params))
+            cost += work(op.meaning(**step.params))
         return cost, roots
 
     def _outlives(self, place: int, value: Value, roots: frozenset[int]) -> bool:
@@ -146,13 +144,3 @@ class Reuse:
         if items > _ROW or not isinstance(reader, Equation) or reader.op.family != "elementwise":
             return False
         return math.prod(shape) > 1 and shape == (*source[:-1], 1)
-
-
-_works: dict[Expr, float] = {}
-
-
-def _work(root: Expr) -> float:
-    found = _works.get(root)
-    if found is None:
-        found = _works[root] = sum(_HEAVY.get(each.function, 1.0) for each in walk(root) if each.args)
-    return found
