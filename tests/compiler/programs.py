@@ -84,5 +84,6 @@ PROGRAMS: dict[str, tuple[Callable[[], Callable[..., Any]], tuple[np.ndarray, ..
     "perceptron_adam": (lambda: _perceptron("Adam", weight_decay=0.01), (_array(7, 5), _labels(7))),
     "dropout": (_dropping, (_array(9, 5), _labels(9))),
     "convolution": (lambda: _convolutional(norm=False), (_array(16, 2, 6, 5), _labels(16))),
-    "convolution_odd": (_convolutional, (_array(3, 2, 7, 5), _labels(3))),
+    "convolution_odd": (_convolutional, (_array(5, 2, 7, 5), _labels(5))),
+    "convolution_few": (_convolutional, (_array(3, 2, 7, 5), _labels(3))),
 }

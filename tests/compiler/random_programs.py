@@ -300,7 +300,7 @@ def _images(rng: np.random.Generator, values: list[Any]) -> Any:
     """Windows of all kinds over a value that is brought into the shape of images first."""
     place = _one(rng, values, 1, "f")
     size = values[place].size
-    n = int(rng.choice([1, 2, 3, 16, 17]))
+    n = int(rng.choice([1, 3, 5, 16, 17]))
     groups = int(rng.choice([1, 1, 2]))
     c = groups * int(rng.choice([1, 2, 3]))
     h, w = int(rng.integers(3, 7)), int(rng.integers(3, 6))
