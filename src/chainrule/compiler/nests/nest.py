@@ -249,7 +249,7 @@ def _cost(chosen: Variable | None, found: Sequence[Term], stores: Sequence[Store
         inside = [v for v in term.free if v.name[0] in "ft"]
         times = math.prod(v.extent for v in inside)
         if chosen is not None and chosen in term.free:
-            each = _access(term.data[1], chosen) if term.kind == "load" else 1.0
+            each = _access(term.data[1], chosen, (-1, 0, 1)) if term.kind == "load" else 1.0
             total += times * each / width
         elif inside:
             lanes = max((min(v.extent, _LANES) for v in inside if _unit(term, v)), default=1.0)
@@ -259,8 +259,8 @@ def _cost(chosen: Variable | None, found: Sequence[Term], stores: Sequence[Store
     return total
 
 
-def _access(place: Index, chosen: Variable | None) -> float:
-    return 1.0 if chosen is None or place.step(chosen) in (0, 1) else _GATHER
+def _access(place: Index, chosen: Variable | None, steps: Sequence[int] = (0, 1)) -> float:
+    return 1.0 if chosen is None or place.step(chosen) in steps else _GATHER
 
 
 def _unit(term: Term, of: Variable) -> bool:
