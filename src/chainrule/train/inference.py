@@ -56,7 +56,9 @@ class Inference:
 
     def arrived(self, x: Array) -> Tensor:
         """Return a batch of samples as it comes to compiled code, prepared where ops cannot."""
-        return Tensor(x if self.prepare is None or self.in_ops else self.prepare(x), name="x")
+        x = x if self.prepare is None or self.in_ops else self.prepare(x)
+        native = x.dtype.kind != "f" or x.dtype.itemsize in (4, 8)  # no half precision in native code
+        return Tensor(x if native else x.astype(self.dtype), name="x")
 
     def taken(self, x: Tensor) -> Tensor:
         """Return what `arrived`, as the model takes it: the part of the way that is made of ops."""
