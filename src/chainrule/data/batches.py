@@ -2,7 +2,7 @@
 
 The order of epoch e is a function of the seed and e alone, and the randomness of a transform one
 of the seed, e and the iteration. So a run that was killed goes on in the middle of an epoch with
-exactly the batches that it would have seen. This module knows arrays, not files or models.
+exactly the batches that it would have seen. This module knows arrays, not tensors, files or models.
 """
 
 from __future__ import annotations
