@@ -231,8 +231,8 @@ class Plan:
             array = arg._data if arg.__class__ is Tensor and not arg.requires_grad else arg
             if array.__class__ is not np.ndarray or array.shape != shape or array.dtype is not dtype:
                 return False
-        if not self._pins:
-            return not self._sources
+        if self._sources and not self._pins:
+            return False
         for tensor, array in self._pins:
             if tensor._data is not array:
                 return False

@@ -95,6 +95,9 @@ class Stream:
                 raise ArgumentError(f"random {name}: must be an integer in [0, 2**64), got {value}")
         self.seed, self.stream, self.counter = seed, stream, counter
 
+    def __repr__(self) -> str:
+        return f"Stream(seed={self.seed}, stream={self.stream})"
+
     def bits(self, count: int) -> Array:
         """Return `count` random uint32 words; the counter moves on by whole blocks of four."""
         blocks = -(-count // 4)

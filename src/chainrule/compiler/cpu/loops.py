@@ -290,12 +290,12 @@ class Writer:
     def _load(self, term: Term) -> Typed:
         buffer, place = term.data
         code, pointer, dtype = self.code, self.pointers[id(buffer)], buffer.dtype
-        vector = self.places.vector
-        step = place.step(vector) if vector is not None else 0
+        step = place.step(self.places.vector) if self.places.vector is not None else 0
         if step == 0:
             value = code.load(pointer, self.places.plain(place), dtype)
-        elif step == 1:
-            value = code.load_masked(pointer, self.places.plain(place), dtype, self.width, self.mask)
+        elif step in (1, -1):
+            first, count = self.places.plain(place), buffer.count
+            value = code.neighbours(pointer, first, dtype, self.width, self.mask, count, step == -1)
         else:
             value = code.gather(pointer, self.places.wide(place), dtype, self.mask)
         if dtype == np.bool_:

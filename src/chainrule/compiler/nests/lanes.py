@@ -17,6 +17,7 @@ from chainrule.compiler.nests.work import work
 
 _WIDTH = 16  # of a vector; what is best for one width is seldom bad for another
 _GATHER = 12.0  # what elements that are no neighbours cost to read or write
+_NEIGHBOURS = (-1, 0, 1)  # steps from lane to lane that are one read
 _ACROSS = 8.0  # what it costs to fold the lanes of one vector
 
 
@@ -54,15 +55,15 @@ class _Cost:
         folded += term.data[1] if term.kind in ("fold", "first") else ()
         level = max((self.depth[each] + 1 for each in term.free if each in self.depth), default=0)
         wide = self.chosen in term.free
-        cost = self._access(term.data[1]) if term.kind == "load" else _operations(term)
+        cost = self._access(term.data[1], _NEIGHBOURS) if term.kind == "load" else _operations(term)
         items = math.prod(each.extent for each in folded)
         if folded and not wide and (self.chosen is None or level <= self.depth[self.chosen]):
             items /= max((min(each.extent, _WIDTH) for each in folded if _even(term, each)), default=1.0)
             items += _ACROSS if term.kind == "fold" else 0.0
         return self.turns[level] * items * cost
 
-    def _access(self, place: Index) -> float:
-        return 1.0 if self.chosen is None or place.step(self.chosen) in (0, 1) else _GATHER
+    def _access(self, place: Index, steps: Sequence[int] = (0, 1)) -> float:
+        return 1.0 if self.chosen is None or place.step(self.chosen) in steps else _GATHER
 
 
 def _operations(term: Term) -> float:
