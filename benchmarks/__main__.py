@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    augmentation,
     capture,
     compiling,
     convs,
@@ -27,7 +28,7 @@ from benchmarks import (
 )
 from benchmarks.timing import Options
 
-GROUPS = (mlps, convs, predictions, compiling, memory, eager, capture, imports, features)
+GROUPS = (mlps, convs, predictions, compiling, memory, eager, capture, imports, features, augmentation)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Twenty small programs, with sizes that are odd, prime or 1: what golden files and guard pages run."""
+"""Small programs, with sizes that are odd, prime or 1: what golden files and guard pages run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.core.stream import Stream
 from chainrule.nn import functional as F
 
 
@@ -62,6 +63,18 @@ def _recurrent(x, w):
     return state.sum()
 
 
+def _shifted() -> Callable[..., Any]:
+    """Rows of pixels from a random place on, read backwards: runs that begin where the data say."""
+    stream = Stream(3)
+
+    def views(x):
+        start = cr.random.integers(0, 5, (len(x), 1), stream=stream)
+        wide = cr.pad(x, ((0, 0), (2, 2)))
+        return wide[np.arange(len(x))[:, None], start + np.arange(x.shape[1])][:, ::-1]
+
+    return views
+
+
 PROGRAMS: dict[str, tuple[Callable[[], Callable[..., Any]], tuple[np.ndarray, ...]]] = {
     "elementwise": (lambda: lambda x, y: cr.exp(x) * y + 1.0, (_array(5, 7), _array(7))),
     "sum_rows": (lambda: lambda x: x.sum(axis=1), (_array(13, 37),)),
@@ -74,6 +87,8 @@ PROGRAMS: dict[str, tuple[Callable[[], Callable[..., Any]], tuple[np.ndarray, ..
     "reversed": (lambda: lambda x: x[::-2, 1:], (_array(7, 5),)),
     "joined": (lambda: lambda x, y: cr.concatenate([x, y], axis=1), (_array(3, 5), _array(3, 2))),
     "looked_up": (lambda: lambda x, i: x[i], (_array(5, 3), np.array([4, -1, 0]))),
+    "shifted": (_shifted, (np.arange(3 * 37, dtype=np.uint8).reshape(3, 37),)),
+    "flattened": (lambda: lambda x, w: (x - 1.0).reshape(3, 10) @ w, (_array(3, 2, 5), _array(10, 7))),
     "running_sum": (lambda: lambda x: cr.cumsum(x, axis=0), (_array(5, 3),)),
     "matrix_product": (lambda: lambda x, y: x @ y, (_array(5, 7), _array(7, 3))),
     "batched_product": (lambda: lambda x, y: x @ y, (_array(2, 3, 5, 7), _array(3, 7, 1))),
@@ -84,5 +99,6 @@ PROGRAMS: dict[str, tuple[Callable[[], Callable[..., Any]], tuple[np.ndarray, ..
     "perceptron_adam": (lambda: _perceptron("Adam", weight_decay=0.01), (_array(7, 5), _labels(7))),
     "dropout": (_dropping, (_array(9, 5), _labels(9))),
     "convolution": (lambda: _convolutional(norm=False), (_array(16, 2, 6, 5), _labels(16))),
-    "convolution_odd": (_convolutional, (_array(3, 2, 7, 5), _labels(3))),
+    "convolution_odd": (_convolutional, (_array(5, 2, 7, 5), _labels(5))),
+    "convolution_few": (_convolutional, (_array(3, 2, 7, 5), _labels(3))),
 }

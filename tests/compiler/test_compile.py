@@ -134,6 +134,11 @@ def test_modes_shapes_dtypes_and_options_make_new_programs():
     model.train()
     scores(X[1])
     assert scores.traces == 4
+    drop = nn.Dropout(0.5)
+    left = cr.compile(drop)  # nothing is captured, still the mode is asked for
+    left(X[0])
+    drop.eval()
+    np.testing.assert_array_equal(left(X[0]).data, X[0])
 
     w = model[0].weight
     step = cr.compile(lambda: (setattr(w, "grad", cr.ones(w.shape)), rule.step())[1])

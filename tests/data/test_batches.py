@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.core.stream import Stream
-from chainrule.data import Batches, Cutout, Dataset, HorizontalFlip, Normalizer, RandomCrop
+from chainrule.data import Batches, Dataset, Normalizer
 from chainrule.errors import ArgumentError, ChainruleError, CheckpointError, DataError, ShapeError
 
 X = np.arange(10)[:, None] * np.ones((1, 3))
@@ -56,6 +56,18 @@ def test_a_run_killed_in_mid_epoch_goes_on_with_the_same_batches():
     for (x, y), (same_x, same_y) in zip(whole[2:], rest, strict=True):
         assert (x == same_x).all() and (y == same_y).all()
     assert (whole[0][0] != whole[1][0]).all()
+
+
+def test_the_stream_of_an_iteration_is_a_function_of_seed_epoch_and_iteration():
+    batches = Batches(X, Y, 3, seed=1)
+    states = [batches.stream(epoch, i).state for epoch in range(2) for i in range(len(batches))]
+    assert len(set(states)) == len(states)
+    assert batches.stream(5, 2).state == Batches(X[::-1], Y, 3, seed=1).stream(5, 2).state
+    assert batches.stream(5, 2).state != Batches(X, Y, 3, seed=2).stream(5, 2).state
+    drawn = []
+    noted = Batches(X, Y, 3, seed=1, transform=lambda x, stream: drawn.append(stream.state) or x)
+    list(noted.iterate(epoch=1))
+    assert drawn == states[len(batches) :]
 
 
 def test_a_pass_left_early_is_not_dealt_again():
@@ -148,67 +160,3 @@ def test_a_normaliser_says_what_is_wrong():
         Normalizer().fit(np.array([[np.nan], [1.0]]))
     with pytest.raises(DataError):
         Normalizer().fit(np.arange(3))
-
-
-def _cropped(x: np.ndarray, stream: Stream, side: int) -> np.ndarray:
-    n, _, height, width = x.shape
-    padded = np.pad(x, ((0, 0), (0, 0), (side, side), (side, side)), constant_values=9)
-    top, left = stream.integers(0, 2 * side + 1, (2, n))
-    return np.stack([p[:, t : t + height, c : c + width] for p, t, c in zip(padded, top, left, strict=True)])
-
-
-def _flipped(x: np.ndarray, stream: Stream) -> np.ndarray:
-    mirrored = stream.uniform((len(x),)) < 0.5
-    return np.stack([image[:, :, ::-1] if turn else image for image, turn in zip(x, mirrored, strict=True)])
-
-
-def _cut(x: np.ndarray, stream: Stream, size: int) -> np.ndarray:
-    x = x.copy()
-    rows, columns = (stream.integers(0, length, (len(x),)) for length in x.shape[2:])
-    for image, row, column in zip(x, rows, columns, strict=True):
-        top, left = row - size // 2, column - size // 2
-        image[:, max(top, 0) : top + size, max(left, 0) : left + size] = 9
-    return x
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize(
-    ("transform", "loop"),
-    [
-        (RandomCrop(2, fill=9), lambda x, stream: _cropped(x, stream, 2)),
-        (RandomCrop(11, fill=9), lambda x, stream: _cropped(x, stream, 11)),
-        (HorizontalFlip(), _flipped),
-        (Cutout(4, fill=9), lambda x, stream: _cut(x, stream, 4)),
-        (Cutout(5, fill=9), lambda x, stream: _cut(x, stream, 5)),
-    ],
-    ids=["crop-2", "crop-11", "flip", "cutout-4", "cutout-5"],
-)
-def test_augmentation_equals_a_loop_over_images(transform, loop, dtype):
-    x = _images(40, dtype)
-    before = x.copy()
-    out = transform(x, Stream(3))
-    np.testing.assert_array_equal(out, loop(x, Stream(3)))
-    assert out.dtype == dtype and (x == before).all() and not np.shares_memory(out, x)
-    assert (out != transform(x, Stream(4))).any()
-
-
-@pytest.mark.parametrize(
-    "make", [lambda: RandomCrop(0), lambda: Cutout(-1), lambda: HorizontalFlip(1.5), lambda: Cutout(2.0)]
-)
-def test_augmentation_refuses_senseless_sizes(make):
-    with pytest.raises(ArgumentError):
-        make()
-
-
-@pytest.mark.parametrize("fill", [300, -1, 0.5])
-@pytest.mark.parametrize("kind", [RandomCrop, Cutout])
-def test_a_fill_that_the_images_cannot_hold_is_refused(kind, fill):
-    with pytest.raises(ArgumentError, match="is no value of uint8 images"):
-        kind(2, fill=fill)(_images(), Stream(0))
-    kind(2, fill=fill)(_images(dtype=np.float32), Stream(0))
-
-
-@pytest.mark.parametrize("transform", [RandomCrop(1), HorizontalFlip(), Cutout(1)])
-def test_augmentation_is_for_images(transform):
-    with pytest.raises(ShapeError, match="needs images"):
-        transform(X, Stream(0))

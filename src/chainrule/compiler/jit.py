@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt
+from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.compiler.passes import PASSES, drop_unread, optimised
 from chainrule.compiler.step import Step, native
 from chainrule.core.mode import mode
@@ -137,21 +138,26 @@ class Compiled:
         xs, ys = np.ascontiguousarray(x), np.ascontiguousarray(y)
         if len(xs) != len(ys):
             raise ArgumentError(f"epoch: x has {len(xs)} rows but y has {len(ys)}")
-        order = Stream(seed, epoch + 1).permutation(len(xs)) if shuffle else np.arange(len(xs))
+        order = permutation(Stream(seed, epoch + 1), len(xs)) if shuffle else np.arange(len(xs))
         whole = len(xs) // batch_size
-        losses: list[Array] = []
-        for place in range(-(-len(xs) // batch_size)):
-            part = order[place * batch_size : (place + 1) * batch_size]
-            losses.append(self._loss(xs[part], ys[part]))
-            plan = self._latest
-            if place < whole - 1 and plan is not None and plan.repeats():
-                rest = order[(place + 1) * batch_size : whole * batch_size]
-                losses.extend(plan.epoch((xs, ys), rest, whole - place - 1, report).tolist())
-                break
-        for start in range(len(losses) * batch_size, len(xs), batch_size):
-            part = order[start : start + batch_size]
-            losses.append(self._loss(xs[part], ys[part]))
+        losses: list[float] = []
+        while (done := len(losses)) * batch_size < len(xs):
+            part = order[done * batch_size : (done + 1) * batch_size]
+            plan = self._steady_plan(xs, ys, batch_size) if done < whole else None
+            if plan is None:
+                losses.append(self._loss(xs[part], ys[part]))
+                if (latest := self._latest) is not None:
+                    latest.steady = latest.repeats()
+                continue
+            rest = order[done * batch_size : whole * batch_size]
+            losses.extend(plan.epoch((xs, ys), rest, whole - done, report).tolist())
         return np.array(losses)
+
+    def _steady_plan(self, xs: Array, ys: Array, batch_size: int) -> Plan | None:
+        """Return the plan for batches of rows that can follow on itself natively, if it is known by now."""
+        leaves, layout = flattened(((xs[:batch_size], ys[:batch_size]), {}))
+        plans = self._plans.get((layout, tuple(map(kind_of, leaves)), mode.recording), ())
+        return next((each for each in plans if each.steady and each.repeats()), None)
 
     def _loss(self, x: Array, y: Array) -> float:
         found = self(x, y)
@@ -193,6 +199,7 @@ class Plan:
         self._left, self._forgotten = trace.left(), trace.forgotten()
         self._present, self._guards = trace.present(), trace.guards
         self._tracked = [(tensor, tensor.requires_grad) for _, tensor in self._sources]
+        self.steady = False  # whether it was seen to hold again after it had run
         used = {
             (id(value.owner), value.key)
             for step in traced.equations
@@ -224,8 +231,8 @@ class Plan:
             array = arg._data if arg.__class__ is Tensor and not arg.requires_grad else arg
             if array.__class__ is not np.ndarray or array.shape != shape or array.dtype is not dtype:
                 return False
-        if not self._pins:
-            return not self._sources
+        if self._sources and not self._pins:
+            return False
         for tensor, array in self._pins:
             if tensor._data is not array:
                 return False

@@ -17,6 +17,7 @@ from chainrule.core.program import Equation, Operand, Program, Refusal, Step, Va
 from chainrule.core.registry import named
 from chainrule.core.spec import Spec, normalize_axes
 from chainrule.core.trace import Watched
+from chainrule.errors import IndexRangeError
 from chainrule.scalar.expr import VARIABLE
 
 Pass = Callable[[Program], Program]
@@ -55,7 +56,7 @@ def share_common(program: Program) -> Program:
 
 
 def fold_constants(program: Program) -> Program:
-    """Compute at once what depends on constants only."""
+    """Compute at once what depends on constants only. Raises IndexRangeError where these are refused."""
     same: dict[int, Value] = {}
     kept: list[Step] = []
     for step in (_replaced(each, same) for each in program.steps):
@@ -64,6 +65,9 @@ def fold_constants(program: Program) -> Program:
             with np.errstate(all="ignore"):
                 array = step.op(*inputs, **step.params).data
             same[id(step.output)] = replace(step.output, kind="constant", constant=array)
+        elif isinstance(step, Refusal) and step.wrong.constant is not None:
+            if step.wrong.constant.any():
+                raise IndexRangeError(step.text)
         else:
             kept.append(step)
     return _renamed(replace(program, steps=tuple(kept)), same)

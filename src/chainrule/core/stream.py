@@ -41,7 +41,8 @@ def philox(seed: int, first: int, blocks: int, stream: int = 0) -> Array:
 
 def _fill(words: Array, seed: int, first: int, stream: int) -> None:
     """Ten rounds; four 32-bit words a counter, each in a uint64 so that products fit."""
-    counter, upper = np.arange(first, first + len(words), dtype=np.uint64), np.uint64(stream)
+    counter, upper = np.arange(len(words), dtype=np.uint64), np.uint64(stream)
+    counter += np.uint64(first % 2**64)  # beyond the last counter comes the first
     a, b = counter & _MASK, counter >> _HALF
     c, d = np.full_like(a, upper & _MASK), np.full_like(a, upper >> _HALF)
     left, right = np.empty_like(a), np.empty_like(a)
@@ -93,6 +94,9 @@ class Stream:
             if not 0 <= value < 2**64:
                 raise ArgumentError(f"random {name}: must be an integer in [0, 2**64), got {value}")
         self.seed, self.stream, self.counter = seed, stream, counter
+
+    def __repr__(self) -> str:
+        return f"Stream(seed={self.seed}, stream={self.stream})"
 
     def bits(self, count: int) -> Array:
         """Return `count` random uint32 words; the counter moves on by whole blocks of four."""

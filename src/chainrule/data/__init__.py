@@ -1,7 +1,8 @@
 """Data: sets by name or path, their splits, batches, normalisation and augmentation.
 
 `load` gives three splits of NumPy arrays, `Batches` deals them out. Everything here is a function
-of files and seeds; tensors and models are unknown on this floor.
+of files and seeds. Transforms are written in ops, so that compiled steps take them in; models are
+unknown on this floor.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from chainrule.data.normalize import Normalizer
 from chainrule.data.pixels import read_image
 from chainrule.data.sources import load, names
 from chainrule.data.toys import blobs, circles, moons, spiral, xor
+from chainrule.data.transform import TensorTransform
 
 __all__ = [
     "Batches",
@@ -24,6 +26,7 @@ __all__ = [
     "RandomCrop",
     "Skipped",
     "Splits",
+    "TensorTransform",
     "blobs",
     "circles",
     "load",

@@ -2,21 +2,20 @@
 
 The order of epoch e is a function of the seed and e alone, and the randomness of a transform one
 of the seed, e and the iteration. So a run that was killed goes on in the middle of an epoch with
-exactly the batches that it would have seen. This module knows arrays, not files or models.
+exactly the batches that it would have seen. This module knows arrays, not tensors, files or models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.stream import Stream
 from chainrule.data.dataset import Array, Dataset, as_array
+from chainrule.data.transform import Transform
 from chainrule.errors import ArgumentError, DataError
-
-Transform = Callable[[Array, Stream], Array]
 
 # Transforms draw from streams of their own; each iteration owns 2**32 counters of its epoch's.
 _TRANSFORMS = 2**63
@@ -50,7 +49,7 @@ class Batches:
             raise DataError("Batches: x is a Dataset, not its samples", hint="Batches(train.x, train.y, 64)")
         self.x, self.y = as_array("Batches: x", x), as_array("Batches: y", y)
         self.batch_size, self.shuffle, self.seed, self.drop_last = batch_size, shuffle, seed, drop_last
-        self.transforms = _chain(transform)
+        self.transforms = transforms_of("Batches", transform)
         self.epoch = 0
         self._check()
 
@@ -83,14 +82,16 @@ class Batches:
         for iteration in range(start, len(self)):
             rows = slice(iteration * self.batch_size, (iteration + 1) * self.batch_size)
             chosen = rows if order is None else order[rows]
-            yield self._transformed(self.x[chosen], epoch, iteration), self.y[chosen]
+            x, stream = self.x[chosen], self.stream(epoch, iteration)
+            for transform in self.transforms:
+                x = transform(x, stream)
+            yield x, self.y[chosen]
 
-    def _transformed(self, x: Array, epoch: int, iteration: int) -> Array:
-        stream = Stream(self.seed, _TRANSFORMS + epoch)
-        stream.state = (*stream.state[:2], iteration * _COUNTERS)
-        for transform in self.transforms:
-            x = transform(x, stream)
-        return x
+    def stream(self, epoch: int, iteration: int) -> Stream:
+        """Return the stream that the transforms of one iteration draw from, at its beginning."""
+        made = Stream(self.seed, _TRANSFORMS + epoch)
+        made.counter = iteration * _COUNTERS
+        return made
 
     def _check(self) -> None:
         size, drop = self.batch_size, self.drop_last
@@ -105,11 +106,12 @@ class Batches:
             raise DataError(f"Batches: {rule}, so there is no batch", got=lengths)
 
 
-def _chain(transform: Transform | Sequence[Transform] | None) -> tuple[Transform, ...]:
-    if transform is None:
+def transforms_of(whose: str, given: Transform | Sequence[Transform] | None) -> tuple[Transform, ...]:
+    """Return one transform or several as a tuple; ArgumentError, opened by `whose`, for what is none."""
+    if given is None:
         return ()
-    chain = tuple(transform) if isinstance(transform, Sequence) else (transform,)
+    chain = tuple(given) if isinstance(given, Sequence) else (given,)
     for step in chain:
         if not callable(step):
-            raise ArgumentError(f"Batches: a transform must be callable (x, stream) -> x, got {step!r}")
+            raise ArgumentError(f"{whose}: a transform must be callable (x, stream) -> x, got {step!r}")
     return chain

@@ -1,7 +1,8 @@
 """Normalisation: mean 0 and standard deviation 1, with numbers learnt from the training split only.
 
 One rule serves images and tables: axis 1 (the channels of NCHW, the features of a table) keeps its
-own mean and deviation, all other axes are averaged over. What comes out is float32.
+own mean and deviation, all other axes are averaged over. What comes out is float32. It is written in
+ops, so images are bytes until native code reads them.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.stream import Stream
+from chainrule.core.tensor import Tensor
 from chainrule.data.dataset import Array, as_array
+from chainrule.data.transform import TensorTransform
 from chainrule.errors import CheckpointError, DataError, ShapeError
+from chainrule.ops.arithmetic import astype
 
 _CHUNK = 2**20
 
 
-class Normalizer:
+class Normalizer(TensorTransform):
     """`(x - mean) / std` for each channel or feature (axis 1), float32 out.
 
-    A channel that does not vary is only shifted. Call it like `transform`; as a transform of
-    `Batches` it ignores the stream.
+    A channel that does not vary is only shifted. Call it on arrays or tensors; it draws nothing.
 
     >>> scale = Normalizer().fit(np.array([[1.0, 5.0], [3.0, 5.0]]))
     >>> scale(np.array([[1.0, 5.0], [5.0, 6.0]])).tolist()
@@ -32,6 +35,7 @@ class Normalizer:
     def __init__(self) -> None:
         self.mean: Array | None = None
         self.std: Array | None = None
+        self.fits = 0  # how often it has learnt: a program compiled before that holds no longer
 
     def fit(self, x: Array) -> Normalizer:
         """Learn mean and deviation from `x` (n, channels or features, ...) and return self."""
@@ -48,21 +52,23 @@ class Normalizer:
             raise DataError("Normalizer.fit: x has values that are not finite", got=_what(x))
         std = np.sqrt(variance)
         self.mean, self.std = centre.reshape(-1), np.where(std > np.finfo(np.float32).tiny, std, 1.0)
+        self.fits += 1
         return self
 
     def transform(self, x: Array) -> Array:
         """Return `x` normalised, float32, as a new array."""
-        x, mean, std = self._prepared("transform", x)
-        return ((x - mean) / std).astype(np.float32, copy=False)
+        return self(x)
 
-    def __call__(self, x: Array, stream: Stream | None = None) -> Array:
-        """Return `x` normalised; the stream is for transforms that draw."""
-        return self.transform(x)
+    def changed(self, x: Tensor, stream: Stream | None) -> Tensor:
+        """Return `x` normalised, float32."""
+        mean, std = self._numbers("transform", x)
+        return astype((astype(x, dtype=mean.dtype) - mean) / std, dtype=np.float32)
 
     def inverse(self, x: Array) -> Array:
         """Return the values that `transform` made `x` of, float32."""
-        x, mean, std = self._prepared("inverse", x)
-        return (x * std + mean).astype(np.float32, copy=False)
+        x = as_array("Normalizer.inverse: x", x)
+        mean, std = self._numbers("inverse", x)
+        return (x.astype(mean.dtype) * std + mean).astype(np.float32, copy=False)
 
     def state(self) -> dict[str, list[float]]:
         """Return mean and deviation as plain lists, exact when written as JSON."""
@@ -99,9 +105,9 @@ class Normalizer:
             )
         return self.mean, self.std
 
-    def _prepared(self, operation: str, x: Array) -> tuple[Array, Array, Array]:
+    def _numbers(self, operation: str, x: Array | Tensor) -> tuple[Array, Array]:
+        """Return mean and deviation in the dtype to compute in, shaped to meet `x`."""
         mean, std = self._fitted(operation)
-        x = as_array(f"Normalizer.{operation}: x", x)
         if x.ndim < 2 or x.shape[1] != len(mean):
             raise ShapeError(
                 f"Normalizer.{operation}: axis 1 must be {len(mean)} (channels or features), as when fitted",
@@ -109,12 +115,7 @@ class Normalizer:
             )
         # Small types are exact in float32; wider ones keep their digits until after the shift.
         dtype = np.float32 if np.can_cast(x.dtype, np.float32) else np.float64
-        shape = _column(x)
-        return (
-            x.astype(dtype, copy=False),
-            mean.astype(dtype).reshape(shape),
-            std.astype(dtype).reshape(shape),
-        )
+        return mean.astype(dtype).reshape(_column(x)), std.astype(dtype).reshape(_column(x))
 
 
 def _chunks(x: Array) -> Iterator[Array]:
@@ -123,11 +124,11 @@ def _chunks(x: Array) -> Iterator[Array]:
         yield x[start : start + rows].astype(np.float64)
 
 
-def _column(x: Array) -> tuple[int, ...]:
+def _column(x: Array | Tensor) -> tuple[int, ...]:
     return (1, x.shape[1], *(1,) * (x.ndim - 2))
 
 
-def _what(x: Array) -> str:
+def _what(x: Array | Tensor) -> str:
     return f"x {x.shape} {x.dtype}"
 
 

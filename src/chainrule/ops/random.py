@@ -76,26 +76,38 @@ def drawn(
 
 
 def uniform(
-    shape: Any = (), low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike = np.float32
+    shape: Any = (),
+    low: float = 0.0,
+    high: float = 1.0,
+    dtype: npt.DTypeLike = np.float32,
+    stream: Stream | None = None,
 ) -> Tensor:
-    """Return numbers drawn evenly from [low, high)."""
+    """Return numbers drawn evenly from [low, high), from `stream` if it is given."""
     if not low < high:
         raise ArgumentError(f"random.uniform: low must be below high, got [{low}, {high})")
-    return drawn(shape=known_shape(shape, "random.uniform"), numbers=(low, high), dtype=known_dtype(dtype))
+    size = known_shape(shape, "random.uniform")
+    return drawn(shape=size, numbers=(low, high), dtype=known_dtype(dtype), stream=stream)
 
 
-def normal(shape: Any = (), mean: float = 0.0, std: float = 1.0, dtype: npt.DTypeLike = np.float32) -> Tensor:
-    """Return numbers drawn from the normal distribution."""
+def normal(
+    shape: Any = (),
+    mean: float = 0.0,
+    std: float = 1.0,
+    dtype: npt.DTypeLike = np.float32,
+    stream: Stream | None = None,
+) -> Tensor:
+    """Return numbers drawn from the normal distribution, from `stream` if it is given."""
     if std < 0:
         raise ArgumentError(f"random.normal: std must not be negative, got {std}")
     size = known_shape(shape, "random.normal")
-    return drawn(kind="normal", shape=size, numbers=(mean, std), dtype=known_dtype(dtype))
+    return drawn(kind="normal", shape=size, numbers=(mean, std), dtype=known_dtype(dtype), stream=stream)
 
 
-def integers(low: int, high: int | None = None, shape: Any = ()) -> Tensor:
+def integers(low: int, high: int | None = None, shape: Any = (), stream: Stream | None = None) -> Tensor:
     """Return int64 numbers drawn evenly from [low, high), or from [0, low) when `high` is None."""
-    first, last = (0, low) if high is None else (low, high)
-    return drawn(kind="integers", shape=known_shape(shape, "random.integers"), numbers=(first, last))
+    numbers = (0, low) if high is None else (low, high)
+    size = known_shape(shape, "random.integers")
+    return drawn(kind="integers", shape=size, numbers=numbers, stream=stream)
 
 
 def permutation(n: int) -> Tensor:

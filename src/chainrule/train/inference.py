@@ -1,7 +1,8 @@
 """Using a model without changing it: scores for samples, and what they are worth.
 
 Evaluation mode inside, each module's own mode afterwards; nothing is recorded and no random number
-is drawn. Samples go through in batches, so that memory does not grow with their number.
+is drawn. Samples go through in batches, so that memory does not grow with their number. Preparation
+that is written in ops is compiled with the model, so batches of images stay bytes on their way there.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler import compile as compiled
-from chainrule.core.mode import no_grad
+from chainrule.core.mode import mode, no_grad
 from chainrule.core.tensor import Tensor
-from chainrule.data import Dataset
+from chainrule.data import Dataset, TensorTransform
 from chainrule.errors import ArgumentError, DataError
 from chainrule.nn import Module
+from chainrule.ops.arithmetic import astype
 from chainrule.train.evaluation import Evaluation, measure
 from chainrule.train.metrics import Array
 from chainrule.train.step import Loss
@@ -39,17 +41,38 @@ class Inference:
     compile: bool = True
 
     def __post_init__(self) -> None:
-        self._forward = compiled(self.model) if self.compile else self.model
+        self._forward = compiled(self._scored) if self.compile else self._scored
         first = next((each for each in self.model.parameters() if each.dtype.kind == "f"), None)
         self.dtype = np.dtype(np.float32) if first is None else first.dtype
 
+    @property
+    def in_ops(self) -> bool:
+        """Tell whether `prepare` is written in ops, so that compiled code can take it in."""
+        return self.prepare is None or isinstance(self.prepare, TensorTransform)
+
     def inputs(self, x: Array) -> Tensor:
         """Return a batch of samples as the tensor that the model takes."""
-        return Tensor(self._converted(x if self.prepare is None else self.prepare(x)), name="x")
+        return self.taken(self.arrived(x))
+
+    def arrived(self, x: Array) -> Tensor:
+        """Return a batch of samples as it comes to compiled code, prepared where ops cannot."""
+        x = x if self.prepare is None or self.in_ops else self.prepare(x)
+        native = x.dtype.kind != "f" or x.dtype.itemsize in (4, 8)  # no half precision in native code
+        return Tensor(x if native else x.astype(self.dtype), name="x")
+
+    def taken(self, x: Tensor) -> Tensor:
+        """Return what `arrived`, as the model takes it: the part of the way that is made of ops."""
+        if mode.trace is not None:
+            mode.trace.guard(self, "prepare")
+        if isinstance(self.prepare, TensorTransform):
+            x = self.prepare(x)
+        x = astype(x, dtype=self.dtype) if x.dtype.kind == "f" and x.dtype != self.dtype else x
+        x.name = "x"
+        return x
 
     def targets(self, y: Array) -> Tensor:
         """Return a batch of labels or targets as the tensor that the loss takes."""
-        return Tensor(self._converted(y), name="y")
+        return Tensor(y.astype(self.dtype, copy=False) if y.dtype.kind == "f" else y, name="y")
 
     def scores(self, x: Any, batch_size: int = 512) -> Array:
         """Return the model's scores (n, classes) for samples `x` (n, ...)."""
@@ -61,7 +84,7 @@ class Inference:
         rows = range(0, len(x), batch_size)
         with evaluating(self.model), no_grad():
             return np.concatenate(
-                [self._forward(self.inputs(x[row : row + batch_size])).data for row in rows]
+                [self._forward(self.arrived(x[row : row + batch_size])).data for row in rows]
             )
 
     def evaluate(self, data: Dataset, loss: Loss, batch_size: int = 512) -> Evaluation:
@@ -74,8 +97,8 @@ class Inference:
                 total += float(mean.data) * len(data.y[part])
         return measure(scores, data.y, total / len(data), data.classes)
 
-    def _converted(self, values: Array) -> Array:
-        return values.astype(self.dtype, copy=False) if values.dtype.kind == "f" else values
+    def _scored(self, x: Tensor) -> Tensor:
+        return self.model(self.taken(x))
 
 
 @contextmanager

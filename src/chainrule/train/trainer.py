@@ -15,9 +15,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from chainrule.compiler import compile as compiled
+from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
-from chainrule.data import Batches, Dataset
-from chainrule.data.batches import Transform
+from chainrule.data import Batches, Dataset, TensorTransform
+from chainrule.data.batches import transforms_of
+from chainrule.data.transform import Transform
 from chainrule.errors import ArgumentError, CheckpointError, DataError
 from chainrule.inspect.diagnose import Monitor
 from chainrule.nn import Module
@@ -51,7 +53,8 @@ class Trainer:
 
     `schedule` is one of `optim.lr_scheduler`, moved on `per` "epoch" or "iteration". `prepare` turns
     a batch of samples into what the model takes (a fitted `Normalizer`), in training, evaluation
-    and prediction alike; `augment` are transforms of training batches only, applied before it.
+    and prediction alike; `augment` are transforms of training batches only, applied before it. What
+    is written in ops (`data.TensorTransform`) and not followed by what is not is a part of the step.
     Floating-point samples and targets take on the dtype of the model's parameters. A `monitor`
     (`cr.inspect.Monitor`) that is assigned to the attribute of that name sees every iteration.
     The step is compiled unless `compile` is False; the results are the same bit for bit.
@@ -83,8 +86,11 @@ class Trainer:
         if per not in ("epoch", "iteration"):
             raise ArgumentError(f'Trainer: per must be "epoch" or "iteration", got {per!r}')
         self.model, self.loss, self.optimizer, self.penalty = model, loss, optimizer, penalty
-        self.schedule, self.per, self.augment = schedule, per, tuple(augment)
+        self.schedule, self.per = schedule, per
         self.inference = Inference(model, prepare, compile)
+        self.augment = transforms_of("Trainer: augment", augment)
+        self._before, self._within = _parted(self.augment, self.inference.in_ops)
+        self._stream = Stream()  # what augmentation draws from, set anew for each iteration
         self.history = History()
         self.epoch = self.iteration = self.iterations = 0
         self.tally = Tally()
@@ -117,7 +123,7 @@ class Trainer:
         if not isinstance(epochs, int | np.integer) or epochs < 0:
             raise ArgumentError(f"fit: epochs must be a whole number from 0, got {epochs!r}")
         data = _samples(train, "train")
-        batches = Batches(data.x, data.y, batch_size, seed=seed, transform=self.augment)
+        batches = Batches(data.x, data.y, batch_size, seed=seed)
         held = None if validation is None else _samples(validation, "validation")
         goal = self.epoch + int(epochs)
         if checkpoint is not None:
@@ -134,6 +140,7 @@ class Trainer:
         began = time.perf_counter()
         self.model.train()
         for x, y in batches.iterate(self.epoch, self.iteration):
+            self._stream.state = batches.stream(self.epoch, self.iteration).state
             self._train_batch(x, y)
             for watcher in watchers:
                 watcher.iteration(self)
@@ -148,9 +155,11 @@ class Trainer:
             watcher.epoch(self, evaluated)
 
     def _train_batch(self, x: Array, y: Array) -> None:
+        for transform in self._before:
+            x = transform(x, self._stream)
         # What overflows is found by the check, with the name of its layer.
         with np.errstate(all="ignore"):
-            done = self._step(self.inference.inputs(x), self.inference.targets(y))
+            done = self._step(self.inference.arrived(x), self.inference.targets(y))
         data_loss = float(done.data_loss.data)
         self.tally.add(data_loss, done.scores.data, y, float(done.loss.data) - data_loss)
         self.iteration += 1
@@ -164,15 +173,20 @@ class Trainer:
             self._check(done.loss)
             self.optimizer.step()
             return done
-        before = random.get_state()
+        streams = (random.default, self._stream)
+        before = [each.state for each in streams]
         done = self._compiled(x, y)
         if not finite(done.loss, self.model):
-            random.set_state(before)  # the same masks again, now with a graph to search
+            for stream, state in zip(streams, before, strict=True):
+                stream.state = state  # the same views and masks again, now with a graph to search
             self._check(self._gradients(x, y).loss)
         self._updated()
         return done
 
     def _gradients(self, x: Tensor, y: Tensor) -> Step:
+        for transform in self._within:
+            x = transform(x, self._stream)
+        x = self.inference.taken(x)
         return gradients(self.model, self.loss, self.optimizer, x, y, penalty=self.penalty)
 
     def _check(self, loss: Tensor) -> None:
@@ -276,6 +290,19 @@ def _samples(data: Samples, name: str) -> Dataset:
             hint="trainer.fit(splits.train, splits.validation) or trainer.fit((x, y))",
         )
     return Dataset(np.asarray(data[0]), np.asarray(data[1]))
+
+
+def _parted(
+    transforms: Sequence[Transform], in_ops: bool
+) -> tuple[Sequence[Transform], Sequence[TensorTransform]]:
+    """Return the transforms to run on arrays, and those at the end that are a part of the step.
+
+    `in_ops` tells whether all that follows them is written in ops, too.
+    """
+    first = len(transforms)
+    while first and in_ops and isinstance(transforms[first - 1], TensorTransform):
+        first -= 1
+    return transforms[:first], [each for each in transforms[first:] if isinstance(each, TensorTransform)]
 
 
 def _prefixed(prefix: str, numbers: dict[str, float]) -> dict[str, float]:

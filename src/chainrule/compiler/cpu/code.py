@@ -6,7 +6,7 @@ nothing of ops, shapes or layouts. Variables are stack slots; LLVM turns them in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,6 +74,18 @@ class Code:
         self.builder.position_at_end(body)
         yield
         self.builder.branch(after)
+        self.builder.position_at_end(after)
+
+    @contextmanager
+    def as_long_as(self, condition: Callable[[], ir.Value]) -> Iterator[None]:
+        """Repeat what is written inside while the condition, which is looked at before each turn, holds."""
+        head, body, after = (self._block(f"while.{name}") for name in ("head", "body", "end"))
+        self.builder.branch(head)
+        self.builder.position_at_end(head)
+        self.builder.cbranch(condition(), body, after)
+        self.builder.position_at_end(body)
+        yield
+        self.builder.branch(head)
         self.builder.position_at_end(after)
 
     def finish(self) -> None:
@@ -151,6 +163,45 @@ class Code:
         signature = ir.FunctionType(kind, [POINTER, ir.IntType(32), mask.type, kind])
         args = [self.at(pointer, offset, dtype), _alignment(dtype), mask, ir.Constant(kind, None)]
         return self.builder.call(self._intrinsic(f"llvm.masked.load.{_suffix(kind)}.p0", signature), args)
+
+    def neighbours(
+        self, pointer: ir.Value, offset: ir.Value, dtype: npt.DTypeLike, lanes: int, mask: ir.Value | None,
+        count: int, backwards: bool = False,
+    ) -> ir.Value:  # fmt: skip
+        """Read the elements of a buffer of `count` from `offset` on, upwards or backwards, under a mask."""
+        if not backwards:
+            return self._under_mask(pointer, offset, dtype, lanes, mask, count)
+        mask = None if mask is None else self._reversed(mask)
+        start = self.builder.sub(offset, constant(lanes - 1), flags=("nsw",))
+        return self._reversed(self._under_mask(pointer, start, dtype, lanes, mask, count))
+
+    def _under_mask(
+        self, pointer: ir.Value, start: ir.Value, dtype: npt.DTypeLike, lanes: int, mask: ir.Value | None,
+        count: int,
+    ) -> ir.Value:  # fmt: skip
+        """Read under a mask; where the processor has none for such items, whole vectors if they exist."""
+        masks = self.target.vector_bits >= (256 if np.dtype(dtype).itemsize >= 4 else 512)
+        if mask is None or masks or count < lanes:
+            return self.load_masked(pointer, start, dtype, lanes, mask)
+        whole, part, after = (self._block(name) for name in ("whole", "part", "read"))
+        self.builder.cbranch(self.builder.icmp_unsigned("<=", start, constant(count - lanes)), whole, part)
+        self.builder.position_at_end(whole)
+        every = self.load(pointer, start, dtype, lanes)
+        every = self.builder.select(mask, every, ir.Constant(every.type, None))
+        self.builder.branch(after)
+        self.builder.position_at_end(part)
+        some = self.load_masked(pointer, start, dtype, lanes, mask)
+        self.builder.branch(after)
+        self.builder.position_at_end(after)
+        made = self.builder.phi(every.type)
+        made.add_incoming(every, whole)
+        made.add_incoming(some, part)
+        return made
+
+    def _reversed(self, vector: ir.Value) -> ir.Value:
+        count = vector.type.count
+        picks = ir.Constant(ir.VectorType(ir.IntType(32), count), list(reversed(range(count))))
+        return self.builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), picks)
 
     def store_masked(
         self, value: ir.Value, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike, mask: ir.Value | None

@@ -24,15 +24,16 @@ _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 _WEYL = 0x9E3779B9, 0xBB67AE85
 _MASK = 0xFFFFFFFF
 _CHUNK = 1 << 9  # blocks in a part
+WORDS_A_PART = 2 * _CHUNK  # of 64 bits
 
 
 @dataclass(frozen=True)
 class Draw:
     """The kernel that draws. Operands: the state (three 64-bit integers), the numbers (plain).
 
-    `kind` is "uniform" in [low, high), "normal" with mean `low` and deviation `high`, or "integers"
-    in [low, high) as int64. A block is one value of the counter: four 32-bit words. Raises
-    `DTypeError` for numbers that are not float32, float64 or int64.
+    `kind` is "uniform" in [low, high), "normal" with mean `low` and deviation `high`, "integers"
+    in [low, high) as int64, or "words" of 64 random bits. A block is one value of the counter: four
+    32-bit words. Raises `DTypeError` for numbers that are not float32, float64 or int64.
     """
 
     kind: str
@@ -129,7 +130,9 @@ class _Writer:
     def _even(self, block: ir.Value) -> None:
         """Write what the blocks of one vector give."""
         draw, words = self.draw, self._words(block)
-        if draw.kind == "integers":
+        if draw.kind == "words":
+            made = words
+        elif draw.kind == "integers":
             made = (words.shift_down(32) * int(draw.high - draw.low)).shift_down(32) + int(draw.low)
         else:
             made = self._scaled(words)

@@ -29,7 +29,8 @@ from chainrule.compiler.nests.term import Term
 from chainrule.scalar.expr import apply
 
 _ENOUGH = 16  # parts that the outer loops are cut into, where they can be
-_CHUNK = 4096  # items of a lone loop in one part
+_CHUNK = 4096  # items in one part of the loop in the lanes, where that is the outermost
+_EVEN = 64  # vectors of every width fill so many items
 _X, _Y = scalar.variable("x"), scalar.variable("y")
 
 
@@ -50,8 +51,9 @@ class Loops:
     @property
     def parts(self) -> int:
         """Pieces of the outermost loops."""
-        if _lone(self.nest):
-            return -(-self.nest.variables[0].extent // _CHUNK)
+        chunk = _chunk(self.nest)
+        if chunk:
+            return -(-self.nest.variables[0].extent // chunk)
         return math.prod(each.extent for each in self._cut())
 
     scratch = 0
@@ -107,19 +109,19 @@ class Writer:
     def write(self) -> None:
         """Write the whole function."""
         roots = [store.term for store in self.nest.stores]
-        rest = [v for v in self.nest.variables if v is not self.nest.vector and v not in self.cut]
+        chunk = _chunk(self.nest)
         self.hoist(roots, set(self.nest.variables))
-        if not _lone(self.nest):
+        if chunk:
+            first, *rest = self.nest.variables
+            start, stop = (self.code.builder.mul(each, constant(chunk)) for each in (self.low, self.high))
+            stop = self.places.least(stop, constant(first.extent))
+            self._stretch(first, start, stop, lambda: self._each(rest, roots))
+        else:
             with self.code.loop(self.low, self.high, name="part") as part:
                 self._bind_cut(part)
                 self.scopes.append({})
-                self._each(rest, roots, lambda: self._lanes(0, None))
+                self._each([each for each in self.nest.variables if each not in self.cut], roots)
                 self.leave(self.cut)
-        else:
-            size = self.nest.variables[0].extent
-            start = self.code.builder.mul(self.low, constant(_CHUNK))
-            stop = self.places.least(self.code.builder.mul(self.high, constant(_CHUNK)), constant(size))
-            self._lanes(start, stop)
         self.code.finish()
 
     def _bind_cut(self, part: ir.Value) -> None:
@@ -132,17 +134,19 @@ class Writer:
             self.places.set(self.cut[0], part)
         self.bound.update(self.cut)
 
-    def _each(self, variables: Sequence[Variable], roots: Sequence[Term], body: Callable[[], None]) -> None:
-        """Write loops over the variables round the body, with all before a loop that it does not change."""
-        unbound = set(variables) | ({self.nest.vector} - self.bound if self.nest.vector else set())
-        self.hoist(roots, unbound)
+    def _each(self, variables: Sequence[Variable], roots: Sequence[Term]) -> None:
+        """Write loops over the variables round the stores, with all before a loop that it does not change."""
+        self.hoist(roots, set(variables))
         if not variables:
-            body()
+            self._store_all()
             return
         first, *rest = variables
+        if first is self.nest.vector:
+            self.vectors(first, first.extent, lambda: self._each(rest, roots))
+            return
         with self.code.loop(0, first.extent, name=first.name) as place:
             self.enter(first, place)
-            self._each(rest, roots, body)
+            self._each(rest, roots)
             self.leave([first])
 
     def enter(self, of: Variable, place: ir.Value) -> None:
@@ -179,20 +183,13 @@ class Writer:
             visit(root, False)
 
     # ---- the lanes -------------------------------------------------------------------------------
-    def _lanes(self, start: Any, stop: Any) -> None:
-        """Write the stores, for every vector of the variable that fills the lanes."""
-        vector = self.nest.vector
-        if vector is None:
-            self._store_all()
-        elif stop is None:
-            self.vectors(vector, vector.extent, self._store_all)
-        else:
-            whole = self.places.whole(start, stop, self.width)
-            with self.code.loop(start, whole, self.width, vector.name) as place:
-                self._vector_at(vector, place, None, self._store_all)
-            with self.code.only_if(self.code.builder.icmp_signed("<", whole, stop)):
-                count = self.code.builder.sub(stop, whole)
-                self._vector_at(vector, whole, count, self._store_all)
+    def _stretch(self, of: Variable, start: ir.Value, stop: ir.Value, body: Callable[[], None]) -> None:
+        """Write the body for every vector of a stretch of a variable, the last one masked."""
+        whole = self.places.whole(start, stop, self.width)
+        with self.code.loop(start, whole, self.width, of.name) as place:
+            self._vector_at(of, place, None, body)
+        with self.code.only_if(self.code.builder.icmp_signed("<", whole, stop)):
+            self._vector_at(of, whole, self.code.builder.sub(stop, whole), body)
 
     def vectors(self, of: Variable, extent: int, body: Callable[[], None]) -> None:
         """Write the body for vector after vector of a variable, the last one masked."""
@@ -293,12 +290,12 @@ class Writer:
     def _load(self, term: Term) -> Typed:
         buffer, place = term.data
         code, pointer, dtype = self.code, self.pointers[id(buffer)], buffer.dtype
-        vector = self.places.vector
-        step = place.step(vector) if vector is not None else 0
+        step = place.step(self.places.vector) if self.places.vector is not None else 0
         if step == 0:
             value = code.load(pointer, self.places.plain(place), dtype)
-        elif step == 1:
-            value = code.load_masked(pointer, self.places.plain(place), dtype, self.width, self.mask)
+        elif step in (1, -1):
+            first, count = self.places.plain(place), buffer.count
+            value = code.neighbours(pointer, first, dtype, self.width, self.mask, count, step == -1)
         else:
             value = code.gather(pointer, self.places.wide(place), dtype, self.mask)
         if dtype == np.bool_:
@@ -374,9 +371,12 @@ class Writer:
         return Typed(made, value.dtype, value.weak)
 
 
-def _lone(nest: Nest) -> bool:
-    """Tell whether the only loop is the one in the lanes, so that it is what parts are cut from."""
-    return nest.vector is not None and len(nest.variables) == 1
+def _chunk(nest: Nest) -> int:
+    """Return how many items of the loop in the lanes a part has; 0 where others are the outermost."""
+    if nest.vector is None or nest.vector is not nest.variables[0]:
+        return 0
+    inside = math.prod(each.extent for each in nest.variables[1:])
+    return max(1, _CHUNK // _EVEN // inside) * _EVEN
 
 
 def _harmless(term: Term) -> bool:

@@ -59,17 +59,11 @@ class Meeting(Code):
     def wait(self, busy: Callable[[], ir.Value], patience: ir.Value, tired: Callable[[], None]) -> None:
         """Spin while busy; from `patience` spins on do what is to be done when tired, too."""
         spins = self.variable(constant(0))
-        head, body, after = (self._block(f"wait.{name}") for name in ("head", "body", "end"))
-        self.builder.branch(head)
-        self.builder.position_at_end(head)
-        self.builder.cbranch(busy(), body, after)
-        self.builder.position_at_end(body)
-        self.pause()
-        self.set(spins, self.builder.add(self.get(spins), constant(1)))
-        with self.only_if(self.builder.icmp_signed(">", self.get(spins), patience)):
-            tired()
-        self.builder.branch(head)
-        self.builder.position_at_end(after)
+        with self.as_long_as(busy):
+            self.pause()
+            self.set(spins, self.builder.add(self.get(spins), constant(1)))
+            with self.only_if(self.builder.icmp_signed(">", self.get(spins), patience)):
+                tired()
 
     def pause(self) -> None:
         """Let the processor know that it spins."""

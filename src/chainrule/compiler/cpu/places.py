@@ -55,16 +55,31 @@ class Places:
 
     def within(self, index: Index, low: int, high: int) -> ir.Value:
         """Return whether low <= index <= high, for every lane if it differs among them."""
-        value = (
-            self.wide(index) if self.vector is not None and self.vector in index.free else self.plain(index)
-        )
+        wide = self.vector is not None and self.vector in index.free
+        step = index.step(self.vector) if wide and self.vector is not None else None
+        bounds = [(">=", low)] if index.low < low else []
+        bounds += [("<=", high)] if index.high > high else []
         builder = self.code.builder
-        checks: list[ir.Value] = []
-        if index.low < low:
-            checks.append(builder.icmp_signed(">=", value, self._like(value, low)))
-        if index.high > high:
-            checks.append(builder.icmp_signed("<=", value, self._like(value, high)))
+        if step is None:
+            value = self.wide(index) if wide else self.plain(index)
+            checks = [builder.icmp_signed(sign, value, self._like(value, each)) for sign, each in bounds]
+        else:
+            checks = self._steps_within(index, step, bounds)
         return checks[0] if len(checks) == 1 else builder.and_(*checks)
+
+    def _steps_within(self, index: Index, step: int, bounds: list[tuple[str, int]]) -> list[ir.Value]:
+        """Compare the steps of the lanes with what is left to the bounds, in integers as wide as a lane."""
+        builder = self.code.builder
+        farthest = max(abs(each) for each in (index.low, index.high, *(b for _, b in bounds)))
+        narrow = self.code.target.vector_bits <= 32 * self.width
+        kind = ir.IntType(32 if narrow and 2 * farthest + abs(step) * self.width < 2**31 else 64)
+        counted = ir.Constant(ir.VectorType(kind, self.width), [step * i for i in range(self.width)])
+        first, checks = self.plain(index), list[ir.Value]()
+        for sign, bound in bounds:
+            left = builder.sub(constant(bound), first)
+            left = builder.trunc(left, kind) if kind.width < 64 else left
+            checks.append(builder.icmp_signed(sign, counted, self.code.splat(left, self.width)))
+        return checks
 
     def below(self, count: ir.Value, width: int) -> ir.Value:
         """Return which lanes stand before `count`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -27,6 +28,7 @@ class Buffer:
     place: int = 0  # which argument, captured value, constant, result, ...
     lanes: int = 0  # 0: plain
     array: Array | None = field(default=None, repr=False)
+    within: tuple[int, int] | None = None  # the least and the largest integer it may hold, if known
 
     @property
     def count(self) -> int:
@@ -39,6 +41,16 @@ class Buffer:
     def bytes(self) -> int:
         """The size in memory."""
         return self.count * self.dtype.itemsize
+
+    @cached_property
+    def progression(self) -> tuple[int, int] | None:
+        """The first item and the difference between neighbours, where known integers grow evenly."""
+        if self.array is None or self.array.dtype.kind not in "iu":
+            return None
+        items = [int(item) for item in self.array.flat]
+        step = items[1] - items[0] if len(items) > 1 else 0
+        even = all(item == items[0] + step * place for place, item in enumerate(items))
+        return (items[0], step) if even else None
 
     def address(self, indices: Sequence[Index]) -> Index:
         """Return where the element at `indices` lies, counted in elements."""

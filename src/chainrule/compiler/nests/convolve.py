@@ -2,7 +2,8 @@
 
 A contraction over `windows` of a (padded) value is a convolution; with the windows' own taps left
 over it is the gradient of the weights; and the transpose of `windows`, applied to a contraction, is
-the gradient of the input. All of them work on images side by side, in the lanes.
+the gradient of the input. All of them work on images side by side, in the lanes. A batch of few images
+would leave most lanes empty: there the windows are copied, and the contraction is a product.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from chainrule.core.spec import Shape
 from chainrule.ops.shape import pairs
 
 _LANES = {"float32": 16, "float64": 8}
+_FEW = 4  # where images fill no more than this part of the lanes, copied windows and products are quicker
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ class Convolutions:
         dtypes: list[str] = []
         for step in lowering.program.equations:
             found = self._matched(step)
-            if found is not None:
+            if found is not None and found.geometry.n > _LANES[step.output.spec.dtype.name] // _FEW:
                 self.matches[id(step.output)] = found
                 dtypes.append(step.output.spec.dtype.name)
         if dtypes:

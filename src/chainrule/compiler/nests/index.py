@@ -42,9 +42,9 @@ def variable(name: str, extent: int) -> Variable:
     return _atom(("variable", name, extent), "variable", name, None, 0, 0, extent - 1)
 
 
-def dynamic(term: Any, size: int) -> Index:
-    """Return the integer that a term gives, known to lie in [0, size)."""
-    return _single(_atom(("dynamic", id(term), size), "dynamic", "read", term, 0, 0, max(size - 1, 0)))
+def dynamic(term: Any, low: int, high: int) -> Index:
+    """Return the integer that a term gives, known to lie between `low` and `high` (included)."""
+    return _single(_atom(("dynamic", id(term), low, high), "dynamic", "read", term, 0, low, high))
 
 
 def forget() -> None:
@@ -175,7 +175,7 @@ def _put(atom: Atom, places: Mapping[Variable, Index]) -> Index:
         return places.get(atom) or _single(atom)
     if atom.kind == "dynamic":
         moved = atom.of.put(places)
-        return dynamic(moved, atom.high + 1)
+        return dynamic(moved, atom.low, atom.high)
     moved = atom.of.put(places)
     return moved // atom.by if atom.kind == "div" else moved % atom.by
 

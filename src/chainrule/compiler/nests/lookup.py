@@ -1,12 +1,13 @@
 """Lookup: indices that are not known before there are numbers, and indices that broadcast.
 
 An integer that is read from an array becomes part of an index. It is counted from the end where it
-is negative, and kept inside whatever it is: that it was wrong is reported by the step.
+is negative, and kept inside whatever it is: that it was wrong is reported by the step. Sums of loop
+variables and bounded integers are indices as they are, so that a row that begins anywhere is a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from chainrule.compiler.nests.term import Term
 from chainrule.core.program import Equation, Operand, Value
 from chainrule.core.spec import Shape
 from chainrule.ops.index import Slot
+from chainrule.scalar.expr import Expr, walk
 
 Indices = tuple[Index, ...]
 _PLACE = np.dtype(np.int64)
@@ -51,7 +53,7 @@ def looked_up(
         elif isinstance(part, Slot):
             array = arrays[part.place]
             read = elements.of(array, broadcast(array, common, at[inside : inside + len(common)]), depth)
-            places.append(dynamic(_wrapped(read, size), size))
+            places.append(_place(read, size))
         else:
             places.append(number(int(part) % size))
     return tuple(places)
@@ -85,6 +87,60 @@ def _key_axes(key: tuple[Any, ...], shape: Shape, common: Shape) -> tuple[int, l
     return inside, parts
 
 
-def _wrapped(read: Term, size: int) -> Term:
-    """Count negative places from the end; those beyond are kept inside (the step reports them)."""
-    return terms.apply(_WITHIN, ("x", "y"), [terms.cast(read, _PLACE), terms.value(size)], _PLACE)
+def _place(read: Term, size: int) -> Index:
+    """Return the place on an axis that an integer means; one beyond is kept inside (the step reports it)."""
+    found = whole(read)
+    if found is not None and 0 <= found.low and found.high < size:
+        return found
+    if found is not None and -size <= found.low and found.high < 0:
+        return found + size
+    wrapped = terms.apply(_WITHIN, ("x", "y"), [terms.cast(read, _PLACE), terms.value(size)], _PLACE)
+    return dynamic(wrapped, 0, max(size - 1, 0))
+
+
+def whole(term: Term) -> Index | None:
+    """Return a whole number as an index, if it is made of loop variables and integers of known range."""
+    if term.kind == "number" and isinstance(term.data[2], int):
+        return number(int(term.data[2]))
+    if term.kind == "cast" and term.dtype == _PLACE and np.can_cast(term.args[0].dtype, _PLACE):
+        return whole(term.args[0])
+    if term.kind == "load":
+        buffer, place = term.data
+        if buffer.progression is not None:
+            start, step = buffer.progression
+            return place * step + start
+        return None if buffer.within is None else dynamic(term, *buffer.within)
+    if term.kind == "apply" and all(arg.weak or arg.dtype == _PLACE for arg in (term, *term.args)):
+        return _combined(*term.data, [whole(arg) for arg in term.args])
+    return None
+
+
+def _combined(root: Expr, names: Sequence[str], args: Sequence[Index | None]) -> Index | None:
+    """Return an expression of indices, if it is a sum of multiples of them."""
+    known = dict(zip(names, args, strict=True))
+    found: dict[Expr, Index | None] = {}
+    for node in walk(root):
+        parts = [found[arg] for arg in node.args]
+        if node.function == "variable":
+            found[node] = known[str(node.value)]
+        elif node.function == "constant":
+            found[node] = number(node.value) if isinstance(node.value, int) else None
+        elif node.function in _LINEAR and None not in parts:
+            found[node] = _LINEAR[node.function](*parts)
+        else:
+            return None
+    return found[root]
+
+
+def _multiplied(one: Index, two: Index) -> Index | None:
+    if one.terms and two.terms:
+        return None
+    return one * two.constant if one.terms else two * one.constant
+
+
+_LINEAR: dict[str, Callable[..., Index | None]] = {
+    "add": lambda one, two: one + two,
+    "subtract": lambda one, two: one - two,
+    "multiply": _multiplied,
+    "negative": lambda one: one * -1,
+}

@@ -197,6 +197,9 @@ class Lowering:
             self.streams.append(stream)
             self._stream_states[id(stream)] = state
         home = self.home(step.output)
+        if step.params["kind"] == "integers":
+            low, high = step.params["numbers"]
+            home.within = (int(low), int(high) - 1)
         self.add(("draw", step.params), [state], [home])
         self.add(("advance", step.params), [], [state])
         self.elements.settle(step.output, home)

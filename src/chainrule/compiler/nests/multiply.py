@@ -20,6 +20,8 @@ from chainrule.compiler.nests.nest import Store
 from chainrule.core.families.contraction import Contraction
 from chainrule.core.program import Equation, Value
 
+_WIDE = 16  # columns or rows that are enough for a product of its own
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -42,14 +44,15 @@ def product_of(lowering: Any, step: Equation) -> Buffer:
     two = _operand(lowering, right, int(not turned), (batch, summed, columns), dtype)
     merged = [_merged(group, steps, 2) for group in (rows, columns, batch)]
     order = [*batch, *rows, *columns]
-    if None in merged:  # the result is made in this order and then put into its own
+    apart = None in merged
+    if apart:  # the result is made in this order and then put into its own
         home = lowering.temporary(tuple(axis.size for axis in order), dtype)
         merged = [_size(columns), 1, _size(rows) * _size(columns)]
     else:
         home = lowering.home(step.output)
     out = Matrix(_size(rows), _size(columns), *merged)
     lowering.add(Product(_size(batch), one[1], two[1], out, dtype.name), [one[0], two[0]], [home])
-    return home if home.shape == step.output.spec.shape else _reordered(lowering, step.output, home, order)
+    return _reordered(lowering, step.output, home, order) if apart else home
 
 
 def _reordered(lowering: Any, value: Value, made: Buffer, order: Sequence[Axis]) -> Buffer:
@@ -85,11 +88,16 @@ def _groups(step: Equation) -> tuple[list[Axis], list[Axis], list[Axis], list[Ax
             continue
         groups[kind].append(Axis(sizes[key], (a, b, c)))
     steps = _strides(shapes[2])
-    for group in (groups[1], groups[3]):  # leading axes that do not fit are a batch after all
+    for group in (
+        groups[1],
+        groups[3],
+    ):  # what does not fit is a batch after all: leading axes, or the outermost
         leading = [axis for axis in group if (axis.places[2] or 0) < leads[2]]
         if _merged(_ordered(group), steps, 2) is None:
-            group[:] = [axis for axis in group if axis not in leading]
-            groups[0].extend(leading)
+            outermost = _ordered(group)[:1] if _size(_ordered(group)[1:]) >= _WIDE else []
+            apart = leading or outermost
+            group[:] = [axis for axis in group if axis not in apart]
+            groups[0].extend(apart)
     return _ordered(groups[0]), _ordered(groups[1]), groups[2], _ordered(groups[3])
 
 

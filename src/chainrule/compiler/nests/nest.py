@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.index import Index, Variable, loop, number, variable
+from chainrule.compiler.nests.lanes import in_lanes
 from chainrule.compiler.nests.term import Term
 from chainrule.scalar.expr import apply, constant
 from chainrule.scalar.expr import variable as named
 
 WRITTEN_OUT = 9  # folds of at most so many items have no loop of their own
-_GATHER = 12.0  # what it costs to read elements that are not neighbours, in vector operations
-_LANES = 16.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +57,7 @@ class Nest:
         reads = [t for t in found if t.kind in ("load", "setting")]
         buffers = list(dict.fromkeys([t.data[0] for t in reads] + [s.buffer for s in written]))
         free = [each for each in kept if each not in fixed]
-        return Nest(tuple(kept), _vector(free, written), tuple(written), tuple(buffers), fixed)
+        return Nest(tuple(kept), in_lanes(kept, free, written, found), tuple(written), tuple(buffers), fixed)
 
     @property
     def terms(self) -> list[Term]:
@@ -228,40 +227,3 @@ def _put(store: Store, places: dict[Variable, Index]) -> Store:
 def _even(index: Index, outer: Variable, inner: Variable) -> bool:
     one, two = index.step(outer), index.step(inner)
     return one is not None and two is not None and one == two * inner.extent
-
-
-# ---- which loop fills the lanes -----------------------------------------------------------------
-def _vector(variables: Sequence[Variable], stores: Sequence[Store]) -> Variable | None:
-    """Return the variable with the cheapest reads and writes; None leaves the lanes to the folds."""
-    if not variables:
-        return None
-    found = _all(stores)
-    costs = {each: _cost(each, found, stores) for each in (*reversed(variables), None)}
-    return min(costs, key=lambda each: costs[each])
-
-
-def _cost(chosen: Variable | None, found: Sequence[Term], stores: Sequence[Store]) -> float:
-    width = min(chosen.extent, _LANES) if chosen is not None else 1.0
-    total = 0.0
-    for store in stores:
-        total += _access(store.place, chosen) / width
-    for term in found:
-        inside = [v for v in term.free if v.name[0] in "ft"]
-        times = math.prod(v.extent for v in inside)
-        if chosen is not None and chosen in term.free:
-            each = _access(term.data[1], chosen) if term.kind == "load" else 1.0
-            total += times * each / width
-        elif inside:
-            lanes = max((min(v.extent, _LANES) for v in inside if _unit(term, v)), default=1.0)
-            total += times / lanes
-        elif chosen is None:
-            total += 1.0
-    return total
-
-
-def _access(place: Index, chosen: Variable | None) -> float:
-    return 1.0 if chosen is None or place.step(chosen) in (0, 1) else _GATHER
-
-
-def _unit(term: Term, of: Variable) -> bool:
-    return term.kind != "load" or term.data[1].step(of) in (0, 1)

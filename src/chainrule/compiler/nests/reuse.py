@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule.compiler.nests.element import Elements
+from chainrule.compiler.nests.element import Elements, reads_spread
 from chainrule.compiler.nests.index import loop, variable
+from chainrule.compiler.nests.work import work
 from chainrule.core.families.elementwise import Elementwise
 from chainrule.core.families.movement import Transposed
 from chainrule.core.program import Equation, Program, Value, Write
-from chainrule.scalar.expr import Expr, walk
 
-_HEAVY = {"exp": 12, "expm1": 16, "log": 12, "log1p": 14, "tanh": 16, "erf": 24, "sin": 14, "cos": 14,
-          "power": 30, "arctan2": 24, "divide": 4, "sqrt": 4, "remainder": 8, "floor_divide": 8}  # fmt: skip
 _SMALL, _LARGE = 6, 60  # the work, in operations an element, that is worth memory: in a cache, and beyond
 _CACHED = 1 << 17  # bytes
 _ROW = 4096  # items of a row that is reduced where its result is read
@@ -64,7 +62,7 @@ class Reuse:
             or self._outlives(place, value, roots)
             or cost > _CHAIN
             or depth > _DEEPEST
-            or self._asked_for(value)
+            or self._asked_for(value, elements)
             or self._worth(step, cost, elements)
         )
         self._cost[id(value)] = 1.0 if kept else cost
@@ -85,7 +83,7 @@ class Reuse:
         if step.op.family == "elementwise":
             op: Any = step.op
             assert isinstance(op, Elementwise)
-            cost += _work(op.meaning(**step.params))
+            cost += work(op.meaning(**step.params))
         return cost, roots
 
     def _outlives(self, place: int, value: Value, roots: frozenset[int]) -> bool:
@@ -93,14 +91,21 @@ class Reuse:
         last = max(self.readers.get(id(value), (0,)))
         return any(place < change < last for root in roots for change in self.written.get(root, ()))
 
-    def _asked_for(self, value: Value) -> bool:
-        """Tell whether a kernel of its own kind reads the value."""
+    def _asked_for(self, value: Value, elements: Elements) -> bool:
+        """Tell whether a kernel of its own kind reads the value, as it is or in another shape."""
+        return value.spec.dtype.kind == "f" and self._made(value) and self._goes_to_kernel(value, elements)
+
+    def _goes_to_kernel(self, value: Value, elements: Elements) -> bool:
         for reader in self.readers.get(id(value), ()):
             step = self.steps[reader]
-            if isinstance(step, Equation) and (
-                step.op.family == "contraction" or step.op.name in ("placed", "cumsum")
-            ):
-                return value.spec.dtype.kind == "f" and self._made(value)
+            if not isinstance(step, Equation):
+                continue
+            if step.op.family == "contraction" or step.op.name in ("placed", "cumsum"):
+                return True
+            # Stored in its own shape, the other one is a view; images side by side are copied anyway.
+            if step.op.name == "reshape" and not (elements.split and reads_spread(elements, value)):
+                if self._goes_to_kernel(step.output, elements):
+                    return True
         return False
 
     def _made(self, value: Value) -> bool:
@@ -146,13 +151,3 @@ class Reuse:
         if items > _ROW or not isinstance(reader, Equation) or reader.op.family != "elementwise":
             return False
         return math.prod(shape) > 1 and shape == (*source[:-1], 1)
-
-
-_works: dict[Expr, float] = {}
-
-
-def _work(root: Expr) -> float:
-    found = _works.get(root)
-    if found is None:
-        found = _works[root] = sum(_HEAVY.get(each.function, 1.0) for each in walk(root) if each.args)
-    return found
