@@ -335,7 +335,7 @@ def test_labels_that_are_no_class_are_reported(loss):
         labels[17] = wrong
         with pytest.raises(IndexRangeError, match="a label is no class: there are 3, 0 to 2"):
             f.epoch(x, labels, 4, shuffle=False)
-        with pytest.raises(IndexRangeError, match="label 3 is no class"):
+        with pytest.raises(IndexRangeError, match="a label is no class"):
             f(x[16:20], labels[16:20])
     assert np.isfinite(f(x[:4], labels[:4]).item())
     ignoring = cr.compile(lambda x, y: F.cross_entropy(model(x), y, ignore_index=-1))

@@ -14,16 +14,19 @@ from typing import Any, cast
 
 import numpy as np
 
+from chainrule.compiler.addresses import native
 from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt
 from chainrule.compiler.cpu.shuffle import permutation
+from chainrule.compiler.guards import Guards
 from chainrule.compiler.passes import PASSES, drop_unread, optimised
-from chainrule.compiler.step import Step, native
+from chainrule.compiler.results import Found, Left
+from chainrule.compiler.step import Step
 from chainrule.core.mode import mode
 from chainrule.core.program import Program, Value
 from chainrule.core.spec import Array, spec_of
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor, tick
-from chainrule.core.trace import Trace, Watched
+from chainrule.core.trace import Trace
 from chainrule.errors import ArgumentError, TraceError, UnknownNameError, nearest
 
 _LAST = "keep what is wanted"  # the stage that is run: what nobody watches is left out
@@ -68,8 +71,8 @@ class Compiled:
         if mode.trace is not None:
             return self.f(*args, **kwargs)  # inside another compiled function, it is part of that
         latest = self._latest  # once: another thread may set it meanwhile
-        if latest is not None and not kwargs and latest.suits(args):
-            return latest.again(args, self.watched)  # the usual call, without the detour
+        if latest is not None and not kwargs and (arrays := latest.suits(args)) is not None:
+            return latest.again(arrays, self.watched)  # the usual call, without the detour
         leaves, layout = flattened((args, kwargs))
         key = (layout, tuple(map(kind_of, leaves)), mode.recording)
         plan = next((each for each in self._plans.get(key, ()) if each.holds()), None)
@@ -197,19 +200,8 @@ class Plan:
         self.stages = optimised(traced)
         self._sources = [(value, trace.sources[id(value)]) for value in traced.captured]
         self._left, self._forgotten = trace.left(), trace.forgotten()
-        self._present, self._guards = trace.present(), trace.guards
-        self._tracked = [(tensor, tensor.requires_grad) for _, tensor in self._sources]
+        self._guards = Guards(trace, traced, [tensor for _, tensor in self._sources])
         self.steady = False  # whether it was seen to hold again after it had run
-        used = {
-            (id(value.owner), value.key)
-            for step in traced.equations
-            for value in step.params.values()
-            if isinstance(value, Watched)
-        }
-        self._options = [
-            (group, {key: v for key, v in options.items() if (id(group), key) not in used or not v})
-            for group, options in trace.groups
-        ]
 
     def takes(self, leaves: Sequence[Any], layout: Any) -> None:
         """Note which arguments the plan is for, where they are plain arrays and nothing else."""
@@ -217,64 +209,59 @@ class Plan:
         flat = layout[1] == ((tuple, (None,) * len(leaves)), (dict, ()))
         plain = all(is_array(leaf) and not getattr(leaf, "requires_grad", False) for leaf in leaves)
         gradients = any(value.kind == "gradient" for value, _ in self._sources)
-        self._pins: list[tuple[Tensor, Array]] = []  # the captured arrays of the last run
+        self._pins: list[tuple[Tensor, Array]] | None = None  # the captured arrays of the last run
         self._takes: list[tuple[Any, Any]] | None = None
         if flat and plain and not gradients:
             self._takes = [(leaf.shape, leaf.dtype) for leaf in leaves]
 
-    def suits(self, args: Sequence[Any]) -> bool:
-        """Tell quickly whether a call is like the last one; False may mean that a longer look is needed."""
+    def suits(self, args: Sequence[Any]) -> list[Array] | None:
+        """Return the arrays of a call that is like the last one; None where a longer look is needed."""
         takes = self._takes
         if takes is None or len(args) != len(takes) or mode.recording is not self._recording:
-            return False
+            return None
+        arrays: list[Array] = []
         for arg, (shape, dtype) in zip(args, takes, strict=True):
-            array = arg._data if arg.__class__ is Tensor and not arg.requires_grad else arg
-            if array.__class__ is not np.ndarray or array.shape != shape or array.dtype is not dtype:
-                return False
-        if self._sources and not self._pins:
-            return False
+            array = arg._data if type(arg) is Tensor and not arg.requires_grad else arg
+            if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
+                return None
+            arrays.append(array)
+        if self._pins is None:
+            return None
         for tensor, array in self._pins:
             if tensor._data is not array:
-                return False
-        return self._same()
+                return None
+        return arrays if self._guards.hold() else None
 
-    def again(self, args: Sequence[Any], watched: dict[str, Tensor]) -> Any:
+    def again(self, arrays: Sequence[Array], watched: dict[str, Tensor]) -> Any:
         """Run with new arguments on the captured arrays of the last run."""
-        arguments = [arg if arg.__class__ is np.ndarray else arg._data for arg in args]
-        return self._done(self.step.run(arguments), watched)
+        return self._done(self.step.run(arrays), watched)
 
     def build(self, watching: Sequence[str]) -> None:
         """Generate the code, with the watched values as further results."""
         program = self.stages[PASSES[-1][0]]
-        self._watching = [name for name in watching if name in program.names]
-        extra = tuple(program.names[name] for name in self._watching)
+        names = [name for name in watching if name in program.names]
+        extra = tuple(program.names[name] for name in names)
         program = replace(program, results=program.results + extra, names={})
         self.stages = {**self.stages, _LAST: drop_unread(program)}
-        self.step = Step(self.stages[_LAST])
-        self._pins = []  # the new code has not seen them
+        gradients = range(len(self._tensors), len(self._tensors) + len(self._left))
+        self.step = Step(self.stages[_LAST], gradients)
+        self._pins = None  # the new code has not seen them
+        forms = self.step.results.forms
+        places = list(zip(self._left, gradients, strict=True))
+        self._forms = {id(leaf): forms[place] for leaf, place in places if place in forms}
+        self._deferred = [leaf for leaf, place in places if place in forms]
+        at = self.step.results.places
+        self._made = [(leaf, at[place]) for leaf, place in places if place not in forms]
+        self._returned = [at[place] for place in range(len(self._tensors))]
+        self._watching = [(name, at[gradients.stop + i]) for i, name in enumerate(names)]
+        self._changed = [self._sources[place][1] for place in self.step.written]
         self._leaves = bool(self.step.written or self._left or self._forgotten or self._watching)
 
     def holds(self) -> bool:
         """Tell whether all that the trace depended on is as it was."""
-        return self._same() and all(
+        return self._guards.hold() and all(
             spec_of(_array(value, tensor)) == value.spec for value, tensor in self._sources
         )
-
-    def _same(self) -> bool:
-        for owner, name, value in self._guards:
-            if getattr(owner, name) != value:
-                return False
-        for leaf, there in self._present:
-            if (leaf._grad is not None) is not there:
-                return False
-        for group, options in self._options:
-            for key, value in options.items():
-                if group.get(key) != value:
-                    return False
-        for tensor, tracked in self._tracked:
-            if tensor.requires_grad is not tracked:
-                return False
-        return True
 
     def run(self, leaves: Sequence[Any], watched: dict[str, Tensor]) -> Any:
         """Run on new arguments, and leave behind what the function leaves behind."""
@@ -282,17 +269,18 @@ class Plan:
         captured = [_array(value, tensor) for value, tensor in self._sources]
         found = self.step.run(arguments, captured)
         tensors = [tensor for _, tensor in self._sources]
-        self._pins = list(zip(tensors, captured, strict=True)) if self.step.direct else []
+        self._pins = list(zip(tensors, captured, strict=True)) if self.step.direct else None
         return self._done(found, watched)
 
-    def _done(self, found: Sequence[Array], watched: dict[str, Tensor]) -> Any:
+    def _done(self, found: Found, watched: dict[str, Tensor]) -> Any:
         """Leave behind what the function leaves behind, and return what it returns."""
         if self._leaves:
             self._leave(found, watched)
+        arrays = found[0]
         if self._layout is None and self._tensors:
-            return Tensor(found[0])
-        made = iter(found)
-        outputs = [Tensor(next(made)) if isinstance(each, Tensor) else each for each in self._outputs]
+            return Tensor._around(arrays[self._returned[0]])
+        made = iter([arrays[place] for place in self._returned])
+        outputs = [Tensor._around(next(made)) if isinstance(each, Tensor) else each for each in self._outputs]
         return rebuilt(outputs, self._layout)
 
     def repeats(self) -> bool:
@@ -310,23 +298,27 @@ class Plan:
         self._leave(self.step.epoch(sources, order, captured, losses, report), {})
         return losses
 
-    def _leave(self, found: Sequence[Array], watched: dict[str, Tensor]) -> None:
+    def _leave(self, found: Found, watched: dict[str, Tensor]) -> None:
         """Leave behind what the function leaves behind: changed state, gradients, watched values."""
+        arrays, memory = found
         now = tick()
-        for place in self.step.written:
-            self._sources[place][1].mutated = now
-        count, left = len(self._tensors), len(self._left)
-        for leaf, gradient in zip(self._left, found[count : count + left], strict=True):
-            leaf.grad = Tensor(gradient)
+        for tensor in self._changed:
+            tensor.mutated = now
+        if memory is not None:
+            left = Left(memory, self._forms, now)
+            for leaf in self._deferred:
+                leaf._grad = left
+        for leaf, place in self._made:
+            leaf._grad = Tensor._around(arrays[place])
         for leaf in self._forgotten:
-            leaf.grad = None
-        for name, array in zip(self._watching, found[count + left :], strict=True):
-            watched[name] = Tensor(array)
+            leaf._grad = None
+        for name, place in self._watching:
+            watched[name] = Tensor._around(arrays[place])
 
 
 def _array(value: Value, tensor: Tensor) -> Array:
     """Return the array that a captured value is now: a tensor's own, or its gradient's."""
-    held = tensor._grad if value.kind == "gradient" else tensor
+    held = tensor._gradient() if value.kind == "gradient" else tensor
     return held._data if held is not None else np.empty(0)
 
 

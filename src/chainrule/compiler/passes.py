@@ -151,6 +151,8 @@ def _replaced(step: Step, same: dict[int, Value]) -> Step:
     def now(value: Operand) -> Any:
         return same.get(id(value), value)
 
+    if not any(id(value) in same for value in step.reads):
+        return step
     if isinstance(step, Equation):
         return replace(step, inputs=tuple(map(now, step.inputs)))
     if isinstance(step, Refusal):

@@ -14,10 +14,11 @@ from typing import Any
 class Scope:
     """One level of nesting: a module's call, or a composite op that can be opened and closed."""
 
-    __slots__ = ("kind", "label", "owner", "parent")
+    __slots__ = ("_path", "kind", "label", "owner", "parent")
 
     def __init__(self, kind: str, label: str, owner: object, parent: Scope | None) -> None:
         self.kind, self.label, self.owner, self.parent = kind, label, owner, parent
+        self._path: str | None = None
 
     def chain(self) -> list[Scope]:
         """Return the enclosing scopes, outermost first, this one last."""
@@ -30,7 +31,11 @@ class Scope:
 
     def module_path(self) -> str:
         """Return the dotted names of the enclosing modules, such as 'features.conv1'."""
-        return ".".join(level.label for level in self.chain() if level.kind == "module" and level.label)
+        if self._path is None:  # many ops in one module ask for it
+            above = self.parent.module_path() if self.parent is not None else ""
+            own = self.label if self.kind == "module" else ""
+            self._path = f"{above}.{own}" if above and own else above or own
+        return self._path
 
 
 class Mode(threading.local):

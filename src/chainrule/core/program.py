@@ -37,18 +37,21 @@ Operand: TypeAlias = "Value | float | int | bool | None"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Equation:
-    """`output = op(*inputs, **params)`, and inside which module or composite it was computed."""
+    """`output = op(*inputs, **params)`, and inside which module or composite it was computed.
+
+    `reads` are the values that the step takes.
+    """
 
     op: Op
     inputs: tuple[Operand, ...]
     params: dict[str, Any]
     output: Value
     path: str = ""
+    reads: tuple[Value, ...] = field(init=False)
 
-    @property
-    def reads(self) -> tuple[Value, ...]:
-        """The values that the step takes."""
-        return tuple(each for each in self.inputs if isinstance(each, Value))
+    def __post_init__(self) -> None:
+        reads = tuple([each for each in self.inputs if isinstance(each, Value)])
+        object.__setattr__(self, "reads", reads)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -109,7 +112,7 @@ class Program:
         known = {id(value) for value in (*self.arguments, *self.captured)}
         for place, step in enumerate(self.steps):
             for value in step.reads:
-                if value.constant is None and id(value) not in known:
+                if id(value) not in known and value.constant is None:
                     raise TraceError(f"program {self.name}: step {place} reads {value} before it is computed")
             if isinstance(step, Equation):
                 if id(step.output) in known:

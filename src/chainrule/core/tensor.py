@@ -21,6 +21,7 @@ from chainrule.errors import DTypeError, GraphError, ShapeError, UnknownNameErro
 
 # One clock orders results and changes in place: a result older than a change of its input is stale.
 tick = itertools.count(1).__next__
+_NO_PARAMETERS: dict[str, Any] = {}
 
 
 def operator(name: str, reflected: bool = False) -> Callable[..., Any]:
@@ -82,7 +83,7 @@ class Tensor:
     )  # fmt: skip
 
     _data: Array
-    _grad: Tensor | None
+    _grad: Any  # None, a tensor, or what gives it when it is read
     op: Any
     inputs: tuple[Any, ...]
     params: dict[str, Any]
@@ -101,6 +102,15 @@ class Tensor:
         self._grad, self.op, self.scope = None, None, None
         self.inputs, self.params = (), {}
         self.serial, self.mutated = tick(), 0
+
+    @classmethod
+    def _around(cls, array: Array) -> Tensor:
+        """Return a leaf around an array of a known dtype: the quick way, which looks at nothing."""
+        made = cls.__new__(cls)
+        made._data, made.requires_grad, made.inputs, made.params = array, False, (), _NO_PARAMETERS
+        made.name = made._grad = made.op = made.scope = None
+        made.serial, made.mutated = tick(), 0
+        return made
 
     # ---- what it holds -------------------------------------------------------------------------
     @property
@@ -128,7 +138,7 @@ class Tensor:
         """The gradient that `backward()` left here; None before there is one."""
         if mode.trace is not None:
             mode.trace.gradient_read(self)
-        return self._grad
+        return self._gradient()
 
     @grad.setter
     def grad(self, gradient: Any) -> None:
@@ -139,6 +149,11 @@ class Tensor:
         if mode.trace is not None:
             mode.trace.gradient_written(self, gradient)
         self._grad = gradient
+
+    def _gradient(self) -> Tensor | None:
+        """Return the gradient without telling a trace."""
+        found = self._grad
+        return found if found is None or isinstance(found, Tensor) else found.gradient(self)
 
     def _read(self, what: str) -> Array:
         """Return the array for Python to look into, which a trace cannot write down."""

@@ -27,7 +27,7 @@ from chainrule.core.threads import get_num_threads
 _LINE = 64
 _WAKE = 5000.0  # nanoseconds that calling a team takes
 _SHORT = 10_000.0  # nanoseconds for which Python's other threads can wait
-_ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_ARGUMENTS = (ctypes.c_void_p,) * 4  # the iterations, too: ctypes converts an int64 more slowly
 _ALONE = ctypes.CFUNCTYPE(None, *_ARGUMENTS)
 _ALONE_AND_SHORT = ctypes.PYFUNCTYPE(None, *_ARGUMENTS)  # does not let Python's other threads run
 

@@ -7,7 +7,8 @@ and the sources of the compiler itself. What a key means is not known here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,7 @@ from chainrule.compiler.cpu.machine import Piece, build
 from chainrule.compiler.cpu.target import Target
 from chainrule.core.threads import get_num_threads
 
-_SOURCES = ("compiler", "scalar")  # the packages that decide what the code looks like
+_SOURCES = ("compiler", "scalar", "core", "ops")  # the packages that decide what the code looks like
 _loaded: WeakValueDictionary[str, Piece] = WeakValueDictionary()  # of the libraries that there are
 
 
@@ -74,8 +75,17 @@ def _make(kept: Cache | None, name: str, text: str, target: Target, plain: bool)
 def _fingerprint() -> str:
     """Return a digest of what writes and compiles the code."""
     made = hashlib.sha256(f"{llvmlite.__version__} {llvm.llvm_version_info}".encode())
-    package = Path(__file__).parents[2]
+    package = str(Path(__file__).parents[2])
     for folder in _SOURCES:
-        for path in sorted((package / folder).rglob("*.py")):
-            made.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+        for path in sorted(_files(os.path.join(package, folder))):
+            with open(path, "rb") as file:
+                made.update(path[len(package) :].encode() + b"\0" + file.read())
     return made.hexdigest()
+
+
+def _files(folder: str) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if entry.is_dir():
+            yield from _files(entry.path)
+        elif entry.name.endswith(".py"):
+            yield entry.path

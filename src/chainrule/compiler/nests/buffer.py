@@ -45,12 +45,7 @@ class Buffer:
     @cached_property
     def progression(self) -> tuple[int, int] | None:
         """The first item and the difference between neighbours, where known integers grow evenly."""
-        if self.array is None or self.array.dtype.kind not in "iu":
-            return None
-        items = [int(item) for item in self.array.flat]
-        step = items[1] - items[0] if len(items) > 1 else 0
-        even = all(item == items[0] + step * place for place, item in enumerate(items))
-        return (items[0], step) if even else None
+        return None if self.array is None else progression(self.array)
 
     def address(self, indices: Sequence[Index]) -> Index:
         """Return where the element at `indices` lies, counted in elements."""
@@ -63,6 +58,15 @@ class Buffer:
     def __str__(self) -> str:
         layout = f" lanes {self.lanes}" if self.lanes else ""
         return f"{self.name}: {self.dtype} {self.shape}{layout} ({self.role})"
+
+
+def progression(array: Array) -> tuple[int, int] | None:
+    """Return the first item and the difference between neighbours, where integers grow evenly."""
+    if array.dtype.kind not in "iu" or array.dtype == np.uint64 or not array.size:
+        return None
+    items = array.reshape(-1).astype(np.int64)
+    step = int(items[1] - items[0]) if items.size > 1 else 0
+    return (int(items[0]), step) if (np.diff(items) == step).all() else None
 
 
 def flat(indices: Sequence[Index], shape: Shape) -> Index:

@@ -20,42 +20,35 @@ from chainrule.compiler.nests.element import Elements, reads_spread
 from chainrule.compiler.nests.lookup import Indices, looked_up, slots
 from chainrule.compiler.nests.multiply import product_of
 from chainrule.compiler.nests.nest import Store
+from chainrule.compiler.nests.outside import Outside
 from chainrule.compiler.nests.reuse import Reuse
 from chainrule.compiler.nests.term import Term
-from chainrule.compiler.passes import without_copies
-from chainrule.core.program import Equation, HostCall, Program, Refusal, Value, Write
+from chainrule.core.program import Equation, Program, Refusal, Value, Write
 from chainrule.core.spec import Shape
 from chainrule.core.trace import Watched
-from chainrule.errors import DTypeError, TraceError
-from chainrule.ops.random import default
+from chainrule.errors import DTypeError
 from chainrule.scalar.expr import apply
 from chainrule.scalar.expr import variable as named
 
 
 class Lowering:
-    """The lowering of one program; `items`, `results` and `actions` are what comes of it."""
+    """The lowering of one program; `agenda`, `results` and `flags` are what comes of it."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, outside: Outside) -> None:
         terms.forget()
-        self.program = program = without_copies(program)
+        self.program, self.outside = program, outside
         self.agenda = Agenda()
         self.equations = {id(step.output): step for step in program.equations}
-        self.settings: dict[int, int] = {}  # by id of a watched number: its slot
-        self.slots = 0
-        self._slots: dict[Any, int] = {}
-        self.actions: list[Any] = []  # numbers to read and host calls, in the order of the program
-        self.streams: list[Any] = []
-        self.constants: list[Buffer] = []
         self.inner: list[Buffer] = []
         self.results: list[Buffer] = []
         self.flags: list[str] = []  # what a step may report, one flag for each
         self._checked: set[tuple[int, int]] = set()
-        self.setting = Buffer("settings", (0,), np.dtype(np.float64), "setting")
+        self.setting = Buffer("settings", (outside.slots,), np.dtype(np.float64), "setting")
         self.elements = Elements(self.equations, self._setting_of)
         self.reuse = Reuse(program)
         self._copies: dict[Any, Buffer] = {}
         self._tenants: dict[Buffer, list[Value]] = {}  # values that lie in a captured array
-        self._stream_states: dict[int, Buffer] = {}
+        self._streams: dict[int, Buffer] = {}
         self._prepare()
         self.convolutions = Convolutions(self)
         self.elements.split = self.convolutions.split
@@ -78,47 +71,16 @@ class Lowering:
                     raise DTypeError(f"compile: {value.name or role} is {value.spec.dtype}, in swapped bytes")
                 home = Buffer(f"{role[0]}{place}", value.spec.shape, value.spec.dtype, role, place)
                 self.elements.settle(value, home)
-        for step in self.program.steps:
-            if isinstance(step, HostCall):
-                self.actions.append(step.function)
-                self._slots.clear()  # what a call changes is read again
-            elif isinstance(step, Equation):
-                self._prepare_equation(step)
-        self.setting.shape = (self.slots,)
+        constants = zip(self.outside.constants, self.outside.arrays(), strict=True)
+        for place, (value, array) in enumerate(constants):
+            home = Buffer(f"k{place}", array.shape, array.dtype, "constant", place, array=array)
+            self.elements.settle(value, home)
         self.targets = dict(self.elements.homes)  # where a state lies, wherever its first value is read
         for value in self.program.captured:
             self._tenants[self.targets[id(value)]] = [value]
 
-    def _prepare_equation(self, step: Equation) -> None:
-        for value in step.reads:
-            if value.constant is not None and value.constant.size != 1:
-                self._literal(value)
-        for name, each in step.params.items():
-            if isinstance(each, Watched) and id(each) not in self.settings:
-                if name not in getattr(step.op, "floats", ()):
-                    raise TraceError(f"compile: {step.op.name}: {name} cannot change from run to run")
-                self.settings[id(each)] = self._slot(each)
-
-    def _slot(self, watched: Watched) -> int:
-        key = (id(watched.owner), watched.key, watched.place)
-        if key not in self._slots:
-            self._slots[key] = self.slots
-            self.slots += 1
-            self.actions.append((self._slots[key], watched))
-        return self._slots[key]
-
-    def _literal(self, value: Value) -> None:
-        if id(value) not in self.elements.homes:
-            array = np.ascontiguousarray(value.constant)
-            home = Buffer(
-                f"k{len(self.constants)}", array.shape, array.dtype, "constant", len(self.constants)
-            )
-            home.array = array
-            self.constants.append(home)
-            self.elements.settle(value, home)
-
     def _setting_of(self, watched: Watched) -> Term:
-        return terms.setting(self.setting, self.settings[id(watched)])
+        return terms.setting(self.setting, self.outside.settings[id(watched)])
 
     # ---- steps -----------------------------------------------------------------------------------
     def _equation(self, place: int, step: Equation) -> None:
@@ -190,12 +152,10 @@ class Lowering:
             self._tenants.setdefault(target, []).append(step.value)
 
     def _draw(self, step: Equation) -> None:
-        stream = step.params["stream"] or default
-        state = self._stream_states.get(id(stream))
-        if state is None:
-            state = Buffer(f"s{len(self.streams)}", (3,), np.dtype(np.int64), "stream", len(self.streams))
-            self.streams.append(stream)
-            self._stream_states[id(stream)] = state
+        place = self.outside.stream(step)
+        state = self._streams.setdefault(
+            place, Buffer(f"s{place}", (3,), np.dtype(np.int64), "stream", place)
+        )
         home = self.home(step.output)
         if step.params["kind"] == "integers":
             low, high = step.params["numbers"]
@@ -255,8 +215,6 @@ class Lowering:
             self.results.append(made)
             if 0 in value.spec.shape:
                 continue
-            if value.constant is not None and value.constant.size != 1:
-                self._literal(value)
             space, variables, at = self.space(value)
             term = terms.cast(self.elements.of(value, at), made.dtype)
             self.add_store(space, variables, Store(made, made.address(at), term))

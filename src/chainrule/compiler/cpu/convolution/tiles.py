@@ -8,6 +8,7 @@ only: no code is written here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, product
 
 from chainrule.compiler.cpu.convolution.geometry import Reads
@@ -113,6 +114,7 @@ def strip(registers: int, columns: int, channels: int) -> tuple[int, int]:
     return min((each for each in product(*sizes) if fits(registers, *each)), key=cost)
 
 
+@lru_cache(maxsize=4096)  # asked again for every cut of every convolution
 def panel(registers: int, channels: int, outputs: int, taps: int) -> tuple[int, int]:
     """Return the tile (channels, outputs) that costs least where a channel counts once for each tap."""
 
