@@ -82,3 +82,22 @@ def test_what_is_whole():
     assert whole(terms.load(uneven, i)) is None and whole(terms.load(unknown, i)) is None
     assert repr(whole(terms.cast(terms.value(3), np.dtype(np.int64)))) == "3"
     assert whole(terms.value(3.0)) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        (slice(None), [0, 0, 0]),
+        (slice(None), np.arange(3)[:, None] + np.arange(3)),
+        ([4, 4, 4], [2, 2, 2]),
+        (np.arange(5)[:, None] // 5, np.arange(3)),
+    ],
+    ids=["one place", "places that overlap", "one element", "one row"],
+)
+def test_gradients_at_known_places_that_are_met_often(key):
+    x = np.random.default_rng(0).normal(size=(5, 9)).astype(np.float32)
+
+    def f(x):
+        return (x[key] ** 2 * 0.5).sum()
+
+    np.testing.assert_allclose(cr.compile(cr.grad(f))(x).data, cr.grad(f)(x).data, rtol=1e-6)

@@ -140,6 +140,16 @@ class Index:
                 return None
         return found
 
+    @property
+    def digits(self) -> bool:
+        """Tell whether each atom is a digit of its own, so that other values of any give another index."""
+        reach = 0
+        for atom, factor in sorted(self.terms, key=lambda term: abs(term[1])):
+            if atom.high > atom.low and abs(factor) <= reach:
+                return False
+            reach += abs(factor) * (atom.high - atom.low)
+        return True
+
     def put(self, places: Mapping[Variable, Index]) -> Index:
         """Return the index with variables replaced by other indices."""
         if self.free.isdisjoint(places):

@@ -173,7 +173,8 @@ class Lowering:
             variables, at = self.elements.loops(g.spec.shape, "o")
             places = looked_up(self.elements, step, arrays, home.shape, at, 0)
             store = Store(home, home.address(places), self.elements.of(g, at), adds=True)
-            serial = [each for each in variables if store.place.step(each) is None]
+            own = store.place.digits  # else two items may be added to one place at the same time
+            serial = [each for each in variables if not (own and store.place.step(each))]
         else:
             variables, store, serial = self._running_sum(step, home)
         if 0 not in step.reads[0].spec.shape:
