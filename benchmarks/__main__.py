@@ -38,10 +38,15 @@ def main() -> int:
     parser.add_argument("--row", default="", metavar="TEXT", help="only rows with this in group and name")
     parser.add_argument("--peer", default="", metavar="TEXT", help="only peers with this in their names")
     parser.add_argument("--threads", default="", help="1, 2, ... or all; without it 1 and all")
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender; 15 unless told")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     given = parser.parse_args()
-    options = Options(given.smoke, given.row, given.peer, _threads(given.threads, given.smoke))
-    facts = machine.facts() | ({"smoke": "small batches, one round: no figures"} if options.smoke else {})
+    options = Options(given.smoke, given.row, given.peer, _threads(given.threads, given.smoke), given.rounds)
+    facts = machine.facts() | (
+        {"smoke": "small batches, one round: no figures"}
+        if options.smoke
+        else {"rounds": str(options.rounds)}
+    )
     print("\n".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
     print("\nmedians (quartiles), how many times our time a peer takes, useful flops\n", flush=True)
     rows = []

@@ -74,10 +74,11 @@ class Options:
     row: str = ""
     peer: str = ""
     threads: tuple[int, ...] = (1,)
+    most: int = 15  # rounds
 
     @property
     def rounds(self) -> int:
-        return 1 if self.smoke else 15
+        return 1 if self.smoke else self.most
 
     @property
     def budget(self) -> float:

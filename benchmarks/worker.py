@@ -22,6 +22,7 @@ from benchmarks import convs, mlps, peers, predictions
 from benchmarks.timing import seconds_of
 
 CHECKED = 10  # so many steps must agree
+SETTLING = 6  # steps in which a library may try out how many threads pay
 
 
 class Worker:
@@ -75,6 +76,7 @@ class Worker:
         """Return what the first two steps take longer than two later ones: tracing and compiling."""
         self.train(row, smoke, plain=False)
         before = seconds_of(self.subject.step, 2)
+        seconds_of(self.subject.step, SETTLING)
         later = statistics.median(seconds_of(self.subject.step, 1) for _ in range(3))
         return 2 * (before - later)
 
