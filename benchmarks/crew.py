@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -13,6 +14,8 @@ from typing import Any
 
 from benchmarks import peers
 from benchmarks.timing import Options, Row, in_turn
+
+SPINNING = 0.3  # seconds for which idle threads of some libraries keep a core busy after their turn
 
 
 class ContenderError(Exception):
@@ -56,6 +59,8 @@ class Crew:
         busiest = dict.fromkeys(calls, 0.0)
 
         def turn(name: str) -> float:
+            if self.threads > 1:
+                time.sleep(SPINNING)
             found = self.ask([name], "turn", **calls[name])[name]
             busiest[name] = max(found["cores"], busiest[name])
             return found["seconds"]

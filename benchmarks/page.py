@@ -1,4 +1,4 @@
-"""`python -m benchmarks.page FIGURES`: the page of the documentation, from the figures of a run.
+"""`python -m benchmarks.page FIGURES...`: the page of the documentation, from the figures of a run or more.
 
 It tells how was measured and on what, then in a table for each group our figure beside the best
 peer's, then the rows that we lose, then everybody's figures. It knows the JSON file only.
@@ -26,15 +26,17 @@ python -m benchmarks --json docs/benchmarks.json
 python -m benchmarks.page docs/benchmarks.json > docs/benchmarks.md
 ```
 
-from one run over every row. Each contender is a process of its own, with the number of threads set for
-every library in it. First all contenders must agree: the losses of ten steps from the same weights on the
-same batches, and of an epoch of ten more, to 1e-5 (dropout switched off for this comparison only). Then
-they take turns. A figure is the median over the rounds; in brackets stand the quartiles. *Step* is one call
-with one batch, its loss read. *Epoch* is the time of an iteration where a whole epoch is asked for,
-shuffled: `.epoch` here, `lax.scan` in one call or a loop of calls in JAX, `partial_fit` in scikit-learn, a
-loop elsewhere. *Flops* are the useful ones: 2 for each multiply-add of a matrix product or convolution,
-forward and backward, by one formula for all. *Peak* is what a loop of fused multiply-adds reaches in the
-same rounds on the same threads.
+from a run over every row, or from several over some rows each, on one machine, whose files are named one
+after the other. Each contender is a process of its own, with the number of threads set for every library
+in it. First all contenders must agree: the losses of ten steps from the same weights on the same batches,
+and of an epoch of ten more, to 1e-5 (dropout switched off for this comparison only). Then they take turns;
+with several threads after a pause, as the idle threads of some libraries keep a core busy for a while. A
+figure is the median over the rounds; in brackets stand the quartiles. *Step* is one call with one batch,
+its loss read. *Epoch* is the time of an iteration where a whole epoch is asked for, shuffled: `.epoch`
+here, `lax.scan` in one call or a loop of calls in JAX, `partial_fit` in scikit-learn, a loop elsewhere.
+*Flops* are the useful ones: 2 for each multiply-add of a matrix product or convolution, forward and
+backward, by one formula for all. *Peak* is what a loop of fused multiply-adds reaches in the same rounds
+on the same threads; where that loop did not get all cores, as on a shared machine, shares are above 100 %.
 
 PyTorch runs with its fused optimisers; `torch.compile` is given the net and the loss. JAX has images
 channels last and gives its state away (`donate_argnums`). scikit-learn stands where `MLPClassifier` is the
@@ -101,5 +103,20 @@ def _line(*cells: object) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def merged(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return several runs on one machine as one; of a row that was measured twice, the later figures."""
+    machine = runs[0]["machine"]
+    for other in runs[1:]:
+        if {**other["machine"], "rounds": ""} != {**machine, "rounds": ""}:
+            raise SystemExit("benchmarks.page: the files are from different machines or versions")
+    rounds = dict.fromkeys(run["machine"].get("rounds", "") for run in runs)
+    rows = {(row["group"], row["name"], row.get("threads")): row for run in runs for row in run["rows"]}
+    order = list(dict.fromkeys(group for group, *_ in rows))
+    return {
+        "machine": {**machine, "rounds": " or ".join(rounds)},
+        "rows": sorted(rows.values(), key=lambda row: order.index(row["group"])),
+    }
+
+
 if __name__ == "__main__":
-    print(page(json.loads(Path(sys.argv[1]).read_text())), end="")
+    print(page(merged([json.loads(Path(name).read_text()) for name in sys.argv[1:]])), end="")

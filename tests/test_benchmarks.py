@@ -160,6 +160,20 @@ def test_page_from_json():
     assert "- mlp step 1-1, threads: 2: numpy takes 0.50 times our figure" in shown
 
 
+def test_a_page_from_several_runs_has_the_later_figures():
+    runs = [table.as_json([replace(ROW, threads=n)], {"processor": "x", "rounds": str(n)}) for n in (1, 2)]
+    later = replace(ROW, threads=1, figures={**ROW.figures, "numpy": timing.Sample((9e-6,))})
+    runs.append(table.as_json([later], {"processor": "x", "rounds": "2"}))
+    made = page.merged(runs)
+    assert made["machine"] == {"processor": "x", "rounds": "1 or 2"}
+    assert [(row["threads"], row["figures"]["numpy"]) for row in made["rows"]] == [
+        (1, [9e-6]),
+        (2, list(ROW.figures["numpy"].values)),
+    ]
+    with pytest.raises(SystemExit, match="different machines"):
+        page.merged([runs[0], {"machine": {"processor": "y"}, "rows": []}])
+
+
 def test_rows_can_be_chosen():
     (row,) = eager.rows(Options(smoke=True, row="eager x * x"))
     assert row.name == "x * x, 8 floats" and set(row.figures) == {"chainrule", "numpy"}
