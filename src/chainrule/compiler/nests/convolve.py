@@ -2,8 +2,9 @@
 
 A contraction over `windows` of a (padded) value is a convolution; with the windows' own taps left
 over it is the gradient of the weights; and the transpose of `windows`, applied to a contraction, is
-the gradient of the input. All of them work on images side by side, in the lanes. A batch of few images
-would leave most lanes empty: there the windows are copied, and the contraction is a product.
+the gradient of the input. All of them work on images side by side, in the lanes; windows of 3 x 3 by
+tiles, where that is less work. A batch of few images would leave most lanes empty: there the windows are
+copied, and the contraction is a product.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+from chainrule.compiler.cpu import winograd
 from chainrule.compiler.cpu.convolution import Forward, Geometry, InputGradient, WeightGradient
+from chainrule.compiler.nests.buffer import Buffer
 from chainrule.core.families.contraction import Contraction
 from chainrule.core.families.movement import Transposed
 from chainrule.core.program import Equation, Value
@@ -71,9 +74,26 @@ class Convolutions:
             lowering.laid_out(second, self.split if weights else 0),
         ]
         home = lowering.home(step.output, 0 if weights else self.split)
-        lowering.add(found.kind(found.geometry, step.output.spec.dtype.name), reads, [home])
+        if winograd.pays(found.geometry, home.dtype.itemsize):
+            self._by_tiles(found, reads, home)
+        else:
+            lowering.add(found.kind(found.geometry, home.dtype.name), reads, [home])
         lowering.elements.settle(step.output, home)
         return True
+
+    def _by_tiles(self, found: Match, reads: list[Buffer], home: Buffer) -> None:
+        """Add a convolution by tiles: what its operands are at the points has a buffer of its own."""
+        add, g, dtype = self.lowering.add, found.geometry, home.dtype
+        if found.kind is WeightGradient:
+            shards = winograd.Shards(g, dtype.name)
+            sums = self.lowering.temporary((shards.parts, shards.sums), dtype)
+            add(shards, reads, [sums])
+            add(winograd.Joined(g, dtype.name), [sums, *reads], [home])
+            return
+        filters = winograd.Filters(g.o, g.c, dtype.name, found.kind is InputGradient)
+        points = self.lowering.temporary(filters.shape, dtype)
+        add(filters, reads[1:], [points])
+        add(winograd.Slid(g, dtype.name, filters.backward), [*reads, points], [home])
 
     def _leading(self, step: Equation) -> None:
         """Mark the steps before an input's gradient that nobody else reads."""

@@ -67,7 +67,7 @@ def emit(
 ) -> None:
     """Write a tile's sums and their finish; left and right point to its first numbers."""
     if part is None:
-        rows = _by_sum(code, tile, left, right) if tile.by_sum else _by_columns(code, tile, left, right)
+        rows = _by_sum(code, tile, left, right) if tile.by_sum else by_columns(code, tile, left, right)
         _finish(code, rows, to)
         return
     places = [
@@ -76,7 +76,7 @@ def emit(
         for first, lanes, _ in vectors(tile.columns, tile.lanes)
     ]
     before = [code.load(part.kept, offset, tile.dtype, lanes) for offset, lanes in places]
-    rows = _by_columns(code, tile, left, right, before, part.steps)
+    rows = by_columns(code, tile, left, right, before, part.steps)
     with code.only_if(part.last):
         _finish(code, rows, to)
     with code.only_if(code.builder.not_(part.last)):
@@ -101,7 +101,7 @@ def _finish(code: Code, rows: Sequence[Sequence[Finished]], to: Destination) -> 
             )
 
 
-def _by_columns(
+def by_columns(
     code: Code,
     tile: Tile,
     left: ir.Value,
