@@ -81,7 +81,7 @@ def test_code_that_is_gone_is_made_again(folder):
     step = first._latest.step
     del first
     outline = Outline.of(
-        [step._call(*each, steps.arranged([b for _, b, _ in step.work])[0]) for each in step.work], 0, ()
+        [step._call(*each, steps.arranged([b for _, b, _ in step.work])[0]) for each in step.work], 0, (), 0
     )
     assert [call.kernel.key for call in outline.calls] == [call.kernel.key for call in step._calls]
     for path in folder.iterdir():
@@ -96,7 +96,7 @@ def test_an_outline_as_bytes_is_the_same():
     step = training()
     step(X, Y)
     made = step._latest.step
-    outline = Outline(made._calls, made.block_bytes, made._reports)
+    outline = Outline(made._calls, made.block_bytes, made._reports, made._checks)
     read = Outline.from_bytes(outline.to_bytes(), made._kernel_of)
     assert read == outline
     assert [call.kernel.write() for call in read.calls] == [each[0] for each in made.work]

@@ -41,14 +41,18 @@ class Known:
 
 @dataclass(frozen=True)
 class Outline:
-    """The calls of a program, the bytes of its own memory, and the texts of its flags."""
+    """The calls of a program, the bytes of its own memory, and the texts of its flags.
+
+    The first `checks` calls decide whether the others are made.
+    """
 
     calls: tuple[Call, ...]
     memory: int
     flags: tuple[str, ...]
+    checks: int
 
     @staticmethod
-    def of(calls: Sequence[Call], memory: int, flags: Sequence[str]) -> Outline:
+    def of(calls: Sequence[Call], memory: int, flags: Sequence[str], checks: int) -> Outline:
         """Return the outline of calls of real kernels."""
         known: dict[str, Known] = {}
         made: list[Call] = []
@@ -59,7 +63,7 @@ class Outline:
                 key = hashlib.sha256(call.key.encode()).hexdigest()
                 known[call.key] = Known(kernel.name, key, *sizes, lambda kernel=kernel: kernel)
             made.append(Call(known[call.key], call.operands, call.writes))
-        return Outline(tuple(made), memory, tuple(flags))
+        return Outline(tuple(made), memory, tuple(flags), checks)
 
     def to_bytes(self) -> bytes:
         """Return the outline as bytes."""
@@ -68,6 +72,7 @@ class Outline:
         return json.dumps({
             "memory": self.memory,
             "flags": self.flags,
+            "checks": self.checks,
             "kernels": [[k.name, k.key, k.parts, k.scratch, k.flops, k.bytes] for k in kernels],
             "calls": [
                 [places[call.kernel], [[p.base, p.offset, p.size] for p in call.operands], call.writes]
@@ -89,7 +94,7 @@ class Outline:
             Call(known[number], tuple(Place(b, o, size=size) for b, o, size in operands), tuple(writes))
             for number, operands, writes in found["calls"]
         ]
-        return Outline(tuple(calls), found["memory"], tuple(found["flags"]))
+        return Outline(tuple(calls), found["memory"], tuple(found["flags"]), found["checks"])
 
 
 def kept(

@@ -24,7 +24,7 @@ from chainrule.compiler.cpu.kernel import Kernel
 from chainrule.compiler.cpu.loops import Loops
 from chainrule.compiler.cpu.native import Native, Room
 from chainrule.compiler.cpu.rows import Gather, Record
-from chainrule.compiler.cpu.schedule import Call, Place
+from chainrule.compiler.cpu.schedule import Call, Gate, Place
 from chainrule.compiler.cpu.target import target
 from chainrule.compiler.fixed import Fixed, is_small
 from chainrule.compiler.identity import identity
@@ -64,6 +64,7 @@ class Step:
         self._base = self._bases()
         outline = kept(identity(self.program, outside), target(), self._kernel_of, self._outlined)
         self._calls, self._reports, self.block_bytes = outline.calls, outline.flags, outline.memory
+        self._checks = outline.checks
         self._block = np.empty(self.block_bytes + ALIGNMENT, np.uint8)
         self._states = np.zeros((len(outside.streams), 3), np.uint64)
         self._numbers = (ctypes.c_double * max(outside.slots, 1))()
@@ -98,11 +99,11 @@ class Step:
         return dict(zip((*_ROLES, "end"), itertools.accumulate(counts, initial=0), strict=True))
 
     @cached_property
-    def lowered(self) -> tuple[list[Work], list[str]]:
-        """The work, and the texts of the flags: needed only where the code was never made before."""
+    def lowered(self) -> tuple[list[Work], list[str], int]:
+        """The work, the texts of the flags, and the number of checks: unless the code was made before."""
         with _lowering:  # terms are shared while a program is lowered
             made = Lowering(self.program, self.outside)
-            return [self._kernel(item) for item in made.agenda.items], made.flags
+            return [self._kernel(item) for item in made.agenda.items], made.flags, made.checks
 
     @property
     def work(self) -> list[Work]:
@@ -113,14 +114,19 @@ class Step:
         return self.work[call][0]
 
     def _outlined(self) -> Outline:
-        work, flags = self.lowered
+        work, flags, checks = self.lowered
         offsets, size = arranged([buffers for _, buffers, _ in work])
-        return Outline.of([self._call(*each, offsets) for each in work], size, flags)
+        return Outline.of([self._call(*each, offsets) for each in work], size, flags, checks)
+
+    def _gate(self, before: int) -> Gate | None:
+        """Return what skips all calls but the checks, and those before them, once a flag is up."""
+        flags = Place(self._base["flag"], size=len(self._flags))
+        return Gate(before + self._checks, flags) if self._checks else None
 
     @cached_property
     def native(self) -> Native:
         """The program, once."""
-        return Native(self._calls, target())
+        return Native(self._calls, target(), self._gate(0))
 
     @cached_property
     def _room(self) -> Room:
@@ -142,7 +148,8 @@ class Step:
             gathers.append(Call(Gather(rows, width), operands, (2,)))
         size = self._loss_bytes
         kept = (Place(base["result"], size=size), Place(base["losses"], step=size))
-        return Native([*gathers, *self._calls, Call(Record(size), kept, (1,))], target())
+        calls = [*gathers, *self._calls, Call(Record(size), kept, (1,))]
+        return Native(calls, target(), self._gate(len(gathers)))
 
     @property
     def listing(self) -> str:
@@ -212,8 +219,8 @@ class Step:
 
         Without `captured`, those of the last run are used: allowed where all were `direct`.
 
-        Raises IndexRangeError for integers that are no places of what they look into (the state has
-        changed by then), ArgumentError where captured arrays cannot be written or share memory.
+        Raises IndexRangeError for integers that are no places of what they look into, ArgumentError
+        where captured arrays cannot be written or share memory; nothing has changed by then.
         """
         with self._running:
             back = self._hold_captured(captured) if captured is not None else ()

@@ -20,7 +20,7 @@ from chainrule.compiler.cpu import sequence, team
 from chainrule.compiler.cpu.choice import Choice
 from chainrule.compiler.cpu.machine import Library, Piece
 from chainrule.compiler.cpu.pieces import Order, digest, pieces
-from chainrule.compiler.cpu.schedule import Call, schedule
+from chainrule.compiler.cpu.schedule import Call, Gate, schedule
 from chainrule.compiler.cpu.target import Target
 from chainrule.core.threads import get_num_threads
 
@@ -51,8 +51,8 @@ class Room:
 class Native:
     """A program of kernel calls, compiled. `run` may be called by several threads at once."""
 
-    def __init__(self, calls: Sequence[Call], target: Target) -> None:
-        self.schedule = schedule(calls)
+    def __init__(self, calls: Sequence[Call], target: Target, gate: Gate | None = None) -> None:
+        self.schedule = schedule(calls, gate)
         self.kernels = tuple(call.kernel for call in self.schedule.calls)
         self._scratch = -(-max([0, *(each.scratch for each in self.kernels)]) // 128) * 128
         self.library = Library(self._pieces(target), target)
@@ -75,7 +75,7 @@ class Native:
             orders[key] = Order(partial(kernels.text, kernel, names[-1], count, target))
         plan = self.schedule
         frame = [(call.operands, call.parts, call.shared) for call in plan.calls]
-        key = digest(f"sequence {names} {frame} {plan.waits} {self._scratch}", target)
+        key = digest(f"sequence {names} {frame} {plan.waits} {plan.gate} {self._scratch}", target)
         orders[key] = Order(partial(sequence.text, plan, names, self._scratch, target), plain=True)
         return pieces(orders, target)
 

@@ -80,11 +80,20 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """The calls from number `before` on are made only while no byte of `flags` is set."""
+
+    before: int
+    flags: Place
+
+
+@dataclass(frozen=True)
 class Schedule:
     """Calls in order; `waits[i]` tells whether all threads meet before call i."""
 
     calls: tuple[Call, ...]
     waits: tuple[bool, ...]
+    gate: Gate | None = None
 
     @cached_property
     def nanoseconds(self) -> float:
@@ -98,7 +107,7 @@ class Schedule:
         return shared / 2 - _BARRIER * (sum(self.waits) + 1)
 
 
-def schedule(calls: Sequence[Call]) -> Schedule:
+def schedule(calls: Sequence[Call], gate: Gate | None = None) -> Schedule:
     """Place barriers between calls; equal kernels become one, so that it plans its work once."""
     known: dict[str, Kernel] = {}
     same = [known.setdefault(call.key, call.kernel) for call in calls]
@@ -106,7 +115,7 @@ def schedule(calls: Sequence[Call]) -> Schedule:
         call if call.kernel is kernel else replace(call, kernel=kernel)
         for call, kernel in zip(calls, same, strict=True)
     )
-    return Schedule(made, tuple(_waits(made)))
+    return Schedule(made, tuple(_waits(made)), gate)
 
 
 def _waits(calls: Sequence[Call]) -> Iterator[bool]:

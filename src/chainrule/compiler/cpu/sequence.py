@@ -1,13 +1,15 @@
 """Sequence: a schedule written as one function of LLVM IR, and again as one for several threads.
 
-Both run their calls in order, once an iteration. `alone` does every part itself and never waits;
-`together` is run by each thread of a team, which takes its share of the parts. The kernels are
-named only: their code is elsewhere.
+Both run their calls in order, once an iteration; those behind a gate only while no flag is up.
+`alone` does every part itself and never waits; `together` is run by each thread of a team, which
+takes its share of the parts. The kernels are named only: their code is elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import reduce
 
 import numpy as np
 from llvmlite import ir
@@ -56,8 +58,14 @@ class _Writer:
             self.scratch = code.at(self.scratch, builder.mul(self.thread, constant(scratch)), np.int8)
         self._fix()
         with code.loop(self.first, self.last, name="iteration") as iteration:
-            for call, wait, name in zip(self.plan.calls, self.plan.waits, self.names, strict=True):
-                self._call(call, wait, name, iteration)
+            with ExitStack() as unless:
+                for number, (call, wait, name) in enumerate(
+                    zip(self.plan.calls, self.plan.waits, self.names, strict=True)
+                ):
+                    if self.plan.gate is not None and number == self.plan.gate.before:
+                        self._meet()
+                        unless.enter_context(code.only_if(self._down(self.plan.gate.flags)))
+                    self._call(call, wait, name, iteration)
             self._meet()
         code.store(self.last, self.room, 0, np.int64)
         code.finish()
@@ -65,12 +73,20 @@ class _Writer:
     def _fix(self) -> None:
         """Write the addresses of all places in the first iteration."""
         code, bases = self.code, dict[int, ir.Value]()
-        for place in (place for call in self.plan.calls for place in call.operands):
+        gate = [self.plan.gate.flags] if self.plan.gate else []
+        for place in (*gate, *(place for call in self.plan.calls for place in call.operands)):
             base, offset = place.base, place.offset
             if base not in bases:
                 bases[base] = code.builder.load(code.at(self.table, base, np.int64), typ=POINTER)
             if (base, offset) not in self.fixed:
                 self.fixed[base, offset] = code.at(bases[base], offset, np.int8) if offset else bases[base]
+
+    def _down(self, flags: Place) -> ir.Value:
+        """Tell whether no flag is up."""
+        code, start = self.code, self.fixed[flags.base, flags.offset]
+        found = [code.load(start, place, np.int8) for place in range(flags.size)]
+        up = reduce(code.builder.or_, found)
+        return code.builder.icmp_unsigned("==", up, ir.Constant(up.type, 0))
 
     def _call(self, call: Call, wait: bool, name: str, iteration: ir.Value) -> None:
         parts = constant(call.parts)

@@ -83,6 +83,33 @@ class Agenda:
                 read.update(_buffers(each) if each.adds else _read(each))
         self.items = [item for item in self.items if item.work is not None or item.stores]
 
+    def checks_first(self) -> int:
+        """Put what decides about flags in front of all that outlives the step; return how many items.
+
+        A flag that depends on what is changed before stays where it is.
+        """
+        first: set[int] = set()
+        for place, item in enumerate(self.items):
+            if all(each.role == "flag" for each in item.written):
+                needed = self._needed(place)
+                if all(each.role in ("inner", "flag") for at in needed for each in self.items[at].written):
+                    first |= needed
+        front = [item for place, item in enumerate(self.items) if place in first]
+        self.items = front + [item for place, item in enumerate(self.items) if place not in first]
+        return len(front)
+
+    def _needed(self, place: int) -> set[int]:
+        """Return the items that must be done before an item, and itself."""
+        needed = {place}
+        touched, written = set(self.items[place].buffers), set(self.items[place].written)
+        for at in reversed(range(place)):
+            item = self.items[at]
+            if not touched.isdisjoint(item.written) or not written.isdisjoint(item.buffers):
+                needed.add(at)
+                touched.update(item.buffers)
+                written.update(item.written)
+        return needed
+
     def _append(self, item: Item) -> None:
         self.items.append(item)
         self._note(len(self.items) - 1, item.buffers, item.written)

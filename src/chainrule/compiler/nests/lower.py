@@ -32,7 +32,7 @@ from chainrule.scalar.expr import variable as named
 
 
 class Lowering:
-    """The lowering of one program; `agenda`, `results` and `flags` are what comes of it."""
+    """The lowering of one program; `agenda`, `results`, `flags` and `checks` are what comes of it."""
 
     def __init__(self, program: Program, outside: Outside) -> None:
         terms.forget()
@@ -62,6 +62,7 @@ class Lowering:
                 self._refuse(variables, self.elements.of(step.wrong, at), step.text)
         self._finish()
         self.agenda.drop_unread()
+        self.checks = self.agenda.checks_first()  # items after which a flag that is up ends the step
 
     # ---- what the program begins with ------------------------------------------------------------
     def _prepare(self) -> None:
@@ -124,7 +125,7 @@ class Lowering:
         self.flags.append(text)
         found = terms.fold("logical_or", variables, wrong, flag.dtype) if variables else wrong
         store = Store(flag, flag.address(()), found, adds=True)  # once up, it stays up
-        self.add_store(space_of((), False), [], store)
+        self.agenda.nest([], store)
 
     def _becomes_images(self, step: Equation) -> bool:
         """Tell whether rows of features take the shape of images again, which are read side by side."""

@@ -202,7 +202,7 @@ class Joined:
     geometry: Geometry
     dtype: str
 
-    name = "convolution dw joined"
+    name = "dw joined"
 
     @cached_property
     def shards(self) -> Shards:

@@ -1,0 +1,138 @@
+"""Integers that are no places, and labels that are no classes: reported, and nothing has changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+import chainrule.nn.functional as F
+from chainrule import nn
+from chainrule.errors import IndexRangeError
+
+B = np.array([0.5, -1.0, 2.0], np.float32)
+
+
+def test_places_out_of_bounds_are_reported_in_the_middle_of_an_epoch():
+    w = cr.tensor(B, requires_grad=True)
+    places = np.arange(40) % 3
+    places[17] = 3
+    f = cr.compile(lambda x, y: (w[y] * x).sum())
+    with pytest.raises(IndexRangeError, match="out of bounds for an axis of size 3"):
+        f.epoch(np.ones(40, np.float32), places, 4, shuffle=False)
+    places[17] = -3
+    assert len(f.epoch(np.ones(40, np.float32), places, 4, shuffle=False)) == 10
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.multi_margin_loss, F.hinge_loss])
+def test_labels_that_are_no_class_are_reported(loss):
+    labels = np.arange(40) % 3
+    model = nn.Linear(3, 3)
+    f = cr.compile(lambda x, y: loss(model(x), y))
+    x = np.ones((40, 3), np.float32)
+    assert len(f.epoch(x, labels, 4)) == 10
+    for wrong in (3, -1):
+        labels[17] = wrong
+        with pytest.raises(IndexRangeError, match="a label is no class: there are 3, 0 to 2"):
+            f.epoch(x, labels, 4, shuffle=False)
+        with pytest.raises(IndexRangeError, match="a label is no class"):
+            f(x[16:20], labels[16:20])
+    assert np.isfinite(f(x[:4], labels[:4]).item())
+    ignoring = cr.compile(lambda x, y: F.cross_entropy(model(x), y, ignore_index=-1))
+    ignoring(x[:4], labels[:4])
+    ignoring(x[16:20], labels[16:20])
+
+
+def test_labels_that_never_change_are_looked_at_once():
+    scores = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    for labels, wrong in ((np.array([0, 1, 2, 1, 0]), False), (np.array([0, 1, 3, 1, 0]), True)):
+        f = cr.compile(lambda x, y=labels: F.cross_entropy(x, y))
+        if wrong:
+            with pytest.raises(IndexRangeError, match="label 3 is no class"):
+                f(scores)
+        else:
+            np.testing.assert_allclose(f(scores).item(), F.cross_entropy(scores, labels).item(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("width", [5, 1500])
+@pytest.mark.parametrize("make", [cr.optim.SGD, cr.optim.Adam])
+def test_nothing_has_changed_where_a_label_is_wrong(make: Any, width: int, threads: int) -> None:
+    draw, before = np.random.default_rng(1), cr.get_num_threads()
+    x = draw.standard_normal((96, width)).astype(np.float32)
+    y = draw.integers(0, 4, 96)
+    wrong = y.copy()
+    wrong[70] = 4
+    model = nn.Sequential(
+        nn.Linear(width, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 4)
+    )
+    optimizer = make(model.parameters(), lr=0.01)
+
+    @cr.compile
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def arrays() -> list[np.ndarray]:
+        moments = [np.array(each) for state in optimizer.state.values() for each in state.values()]
+        return [*(np.array(each) for each in model.state_dict().values()), *moments]
+
+    cr.set_num_threads(threads)
+    try:
+        step.epoch(x, y, 32, shuffle=False)
+        for call in (lambda: step(x[64:], wrong[64:]), lambda: step.epoch(x[64:], wrong[64:], 32)):
+            held = arrays()
+            with pytest.raises(IndexRangeError, match="a label is no class"):
+                call()
+            assert all(np.array_equal(a, b) for a, b in zip(held, arrays(), strict=True))
+        held = arrays()
+        step.epoch(x[:64], y[:64], 32, shuffle=False)
+        assert not all(np.array_equal(a, b) for a, b in zip(held, arrays(), strict=True))
+    finally:
+        cr.set_num_threads(before)
+
+
+def test_iterations_before_the_wrong_label_are_made() -> None:
+    x, y = np.ones((40, 3), np.float32), np.arange(40) % 3
+    y[25] = 7
+    losses: list[np.ndarray] = []
+    for rows in (slice(None), slice(0, 24)):
+        cr.random.seed(1)
+        model = nn.Linear(3, 3)
+        optimizer = cr.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x: Any, y: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        compiled = cr.compile(lambda x, y, step=step: step(x, y))
+        try:
+            compiled.epoch(x[rows], y[rows], 8, shuffle=False)
+        except IndexRangeError:
+            assert rows == slice(None)
+        losses.append(np.array(model.weight.data))
+    assert np.array_equal(*losses)
+
+
+def test_a_check_of_what_was_computed_ends_the_step_before_anything_is_changed() -> None:
+    table = cr.tensor(np.arange(6, dtype=np.float32).reshape(3, 2), requires_grad=True)
+    count = cr.tensor(np.zeros((), np.float32))
+
+    @cr.compile
+    def step(x: Any, places: Any) -> Any:
+        count.assign(count + 1)
+        return (table[places] * x).sum()
+
+    x = np.ones((4, 2), np.float32)
+    step(x, np.array([0, 1, 2, 0]))
+    with pytest.raises(IndexRangeError, match="out of bounds for an axis of size 3"):
+        step(x, np.array([0, 1, 3, 0]))
+    assert count.item() == 1
