@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
-from chainrule.compiler.cpu.code import INDEX, constant
+from chainrule.compiler.cpu.code import constant
+from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
 from chainrule.compiler.cpu.target import Target
 from chainrule.compiler.cpu.winograd.matrices import Matrices
 from chainrule.compiler.cpu.winograd.passes import PRODUCTS, TAPS, TILE
@@ -54,8 +54,8 @@ class Filters:
 
     @property
     def scratch(self) -> int:
-        """Bytes of working space."""
-        return 0
+        """Bytes of working space: the taps of as many filters as there are lanes."""
+        return WINDOW * BLOCK_BYTES
 
     @property
     def flops(self) -> int:
@@ -77,11 +77,9 @@ class _Writer(TileWriter):
 
     def write(self, plan: Filters) -> None:
         """Write the loop over the source's channels; the last results may be written twice."""
-        code, (weight, out, _, low, high) = self.code, self.args
+        code, (weight, out, taps, low, high) = self.code, self.args
         source, result = (WINDOW, plan.c * WINDOW)[:: -1 if plan.backward else 1]
         lanes = min(self.lanes, plan.result)
-        steps: list[Any] = [lane * result for lane in range(lanes)]
-        beside = ir.Constant(ir.VectorType(INDEX, lanes), steps)
         matrix = Matrices(TILE, TAPS).taps_in
         with (
             code.loop(low, high, name="source") as channel,
@@ -89,13 +87,15 @@ class _Writer(TileWriter):
         ):
             first = code.call("llvm.smin", [start, constant(plan.result - lanes)])
             corner = code.builder.add(self.counted(channel, source), self.counted(first, result))
-            grid: list[list[Any]] = []
-            for row in range(TAPS):
-                taps = [row * TAPS + column for column in range(TAPS)]
-                if plan.backward:
-                    taps = [WINDOW - 1 - tap for tap in taps]
-                at = [code.at(weight, code.builder.add(corner, constant(tap)), self.dtype) for tap in taps]
-                grid.append([code.gather(each, beside, self.dtype, None) for each in at])
+            with code.loop(0, lanes, name="lane") as lane, code.loop(0, WINDOW, name="tap") as tap:
+                at = code.builder.add(corner, code.builder.add(self.counted(lane, result), tap))
+                turned = code.builder.sub(constant(WINDOW - 1), tap) if plan.backward else tap
+                to = code.builder.add(self.counted(turned, lanes), lane)
+                code.store(code.load(weight, at, self.dtype), taps, to, self.dtype)
+            grid = [
+                [code.load(taps, (i * TAPS + j) * lanes, self.dtype, lanes) for j in range(TAPS)]
+                for i in range(TAPS)
+            ]
             place = code.builder.add(self.counted(channel, plan.result), first)
             for i, row in enumerate(both_ways(code, matrix, grid)):
                 for j, value in enumerate(row):

@@ -9,14 +9,14 @@ as a number that is not finite would spread to the nine taps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
-from chainrule.compiler.cpu.code import INDEX, constant
+from chainrule.compiler.cpu.code import constant
 from chainrule.compiler.cpu.convolution.geometry import Geometry
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
 from chainrule.compiler.cpu.product.pack import transposed
@@ -216,8 +216,8 @@ class Joined:
 
     @property
     def scratch(self) -> int:
-        """Bytes of working space."""
-        return 0
+        """Bytes of working space: all points and all taps of as many channels as there are lanes."""
+        return (PRODUCTS + WINDOW) * BLOCK_BYTES
 
     @property
     def flops(self) -> int:
@@ -247,34 +247,42 @@ class _Joined(TileWriter):
 
     def write(self) -> None:
         """Write the loop over the results' channels."""
-        code, c, columns = self.code, self.geometry.c, self.shards.columns
-        steps: list[Any] = [lane * WINDOW for lane in range(self.lanes)]
-        beside = ir.Constant(ir.VectorType(INDEX, self.lanes), steps)
+        code, c, lanes = self.code, self.geometry.c, self.lanes
+        points = self.args[4]
+        taps = code.at(points, PRODUCTS * lanes, self.dtype)
         with (
             code.loop(*self.args[-2:], name="result") as o,
-            code.loop(0, c, self.lanes, name="channels") as start,
+            code.loop(0, c, lanes, name="channels") as start,
         ):
-            first = code.call("llvm.smin", [start, constant(c - self.lanes)])
-            at = code.at(self.sums, code.builder.add(self.counted(o, columns), first), self.dtype)
-            grid = [[self.joined(at, i * POINTS + j) for j in range(POINTS)] for i in range(POINTS)]
-            made = [*chain.from_iterable(both_ways(code, _MATRICES.back, grid))]
-            place = self.counted(code.builder.add(self.counted(o, c), first), WINDOW)
-            to, odd = code.at(self.result, place, self.dtype), self.nothing()
-            for tap, value in enumerate(made):
-                code.scatter(value, code.at(to, tap, self.dtype), beside, self.dtype, None)
+            first = code.call("llvm.smin", [start, constant(c - lanes)])
+            self.join(code.builder.add(self.counted(o, self.shards.columns), first), points)
+            grid = [
+                [code.load(points, (i * POINTS + j) * lanes, self.dtype, lanes) for j in range(POINTS)]
+                for i in range(POINTS)
+            ]
+            odd = self.nothing()
+            for tap, value in enumerate(chain.from_iterable(both_ways(code, _MATRICES.back, grid))):
+                code.store(value, taps, tap * lanes, self.dtype)
                 odd = code.call("llvm.fmuladd", [value, self.nothing(), odd])
+            place = self.counted(code.builder.add(self.counted(o, c), first), WINDOW)
+            to = code.at(self.result, place, self.dtype)
+            with code.loop(0, lanes, name="lane") as lane, code.loop(0, WINDOW, name="tap") as tap:
+                value = code.load(taps, code.builder.add(self.counted(tap, lanes), lane), self.dtype)
+                code.store(value, to, code.builder.add(self.counted(lane, WINDOW), tap), self.dtype)
             with code.only_if(self.any_odd(odd)):
                 self.by_taps(o, first, to)
         code.finish()
 
-    def joined(self, at: ir.Value, point: int) -> Any:
-        """Return the sums of all parts at a point."""
+    def join(self, place: ir.Value, points: ir.Value) -> None:
+        """Write the sums of all parts at all points for neighbouring channels from `place` on."""
         code, shards = self.code, self.shards
-        places = range(point * shards.point, shards.parts * shards.sums, shards.sums)
-        first, *others = (code.load(at, place, self.dtype, self.lanes) for place in places)
-        for other in others:
-            first = code.builder.fadd(first, other)
-        return first
+        with code.loop(0, PRODUCTS, name="point") as point:
+            at = code.at(self.sums, code.builder.add(place, self.counted(point, shards.point)), self.dtype)
+            found = [
+                code.load(at, part * shards.sums, self.dtype, self.lanes) for part in range(shards.parts)
+            ]
+            total = reduce(code.builder.fadd, found)
+            code.store(total, points, self.counted(point, self.lanes), self.dtype)
 
     def by_taps(self, o: ir.Value, first: ir.Value, to: ir.Value) -> None:
         """Write the gradients of some channels' weights as sums over all places."""
