@@ -43,3 +43,13 @@ def test_one_long_time_changes_nothing() -> None:
     taken(choice, (2.0, 1.0), 100)
     choice.took(choice.next(), 1000.0)
     assert taken(choice, (2.0, 1.0), 10) == 1
+
+
+def test_short_turns_in_which_threads_wake_do_not_outweigh_long_ones() -> None:
+    choice, done = Choice(), [0, 0]
+    for turn in range(300):
+        way, times = choice.next(), (1, 8, 41)[turn % 3]
+        waking = 2.0 if way == 1 and times == 1 else 0.0
+        choice.took(way, (1.4, 1.0)[way] + waking, times)
+        done[way] += times
+    assert done[1] > 0.9 * sum(done)

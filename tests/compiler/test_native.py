@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -101,6 +102,15 @@ def test_chunks_run_every_iteration_once_and_report_the_end() -> None:
     assert seen[-1] == 7
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C raise, which a process whose tests run beside others ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_whole_iterations_and_tells_how_many() -> None:
     size = 1000
     count = guarded(np.zeros(size, np.float32))

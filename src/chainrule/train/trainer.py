@@ -57,7 +57,7 @@ class Trainer:
     is written in ops (`data.TensorTransform`) and not followed by what is not is a part of the step.
     Floating-point samples and targets take on the dtype of the model's parameters. A `monitor`
     (`cr.inspect.Monitor`) that is assigned to the attribute of that name sees every iteration.
-    The step is compiled unless `compile` is False; the results are the same bit for bit.
+    The step is compiled unless `compile` is False; the results are the same but for rounding.
 
     >>> import chainrule as cr
     >>> from chainrule import nn, optim

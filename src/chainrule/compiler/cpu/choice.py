@@ -22,6 +22,7 @@ class Choice:
         self._turn, self._period = 0, _SOON
         self._trial = _TRIALS + _SOON  # the turn that tries the slower way, and the next one does again
         self._tried = inf  # seconds of its first turn, in which threads may have to wake
+        self._longest = 1  # times that the same was done in one turn, at most
 
     @property
     def quicker(self) -> int:
@@ -35,14 +36,15 @@ class Choice:
             return int(self._turn <= _TRIALS // 2)
         return self.quicker if self._turn < self._trial else 1 - self.quicker
 
-    def took(self, way: int, seconds: float) -> None:
-        """Learn how long a way took."""
+    def took(self, way: int, seconds: float, times: int = 1) -> None:
+        """Learn how long a way took for each of the times that it was done in this turn."""
         before, known = self.quicker, self._seconds[way]
+        self._longest = max(self._longest, times)
         if self._turn <= _TRIALS:
             self._seconds[way] = min(known, seconds)
         elif way == before:
-            # A long time may be another program's turn: it counts for a part only.
-            self._seconds[way] += (min(seconds, 4 * known) - known) / 8
+            # A long time may be another program's turn, a short turn is mostly its beginning.
+            self._seconds[way] += (min(seconds, 4 * known) - known) / 8 * times / self._longest
             if self.quicker != before:
                 self._wait(_SOON)
         elif self._turn == self._trial:

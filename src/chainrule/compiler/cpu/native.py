@@ -133,7 +133,8 @@ class Native:
         if not shared:
             self._alone(table, room.address, first, last)
         if way == shared:
-            choice.took(way, (perf_counter() - began) / (last - first))
+            times = last - first
+            choice.took(way, (perf_counter() - began) / times, times)
 
 
 def addresses(of: Sequence[int]) -> ctypes.Array[Any]:
