@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -26,7 +25,7 @@ from chainrule.compiler.cpu.winograd.filters import WINDOW
 from chainrule.compiler.cpu.winograd.matrices import POINTS, Matrices
 from chainrule.compiler.cpu.winograd.passes import PRODUCTS, TAPS, TILE, Pass, forward
 from chainrule.compiler.cpu.winograd.transform import both_ways
-from chainrule.compiler.cpu.winograd.writer import Corner, Panel, TileWriter
+from chainrule.compiler.cpu.winograd.writer import Panel, TileWriter
 
 _NEAR = 1 << 19  # bytes of tiles that are multiplied at once: fewer would read all sums too often
 _AT_LEAST, _AT_MOST = 2, 4  # tiles of a chunk
@@ -148,9 +147,8 @@ class _Shards(TileWriter):
             left = code.builder.sub(constant(c), start)
             count = code.call("llvm.smin", [left, constant(self.lanes)])
             with code.loop(0, count, name="channel") as channel:
-                to = code.at(self.near, self.counted(channel, self.block), self.dtype)
-                number = code.builder.add(start, channel)
-                self.taken(corner, number, _MATRICES.values_in, (to, self.point_near))
+                to = code.at(self.near, self.counted(channel, self.block), self.dtype), self.point_near
+                self.to_points(corner, self.x, code.builder.add(start, channel), _MATRICES.values_in, to)
             to = code.at(self.at_x, code.builder.add(self.counted(place, plan.columns), start), self.dtype)
             self.turned(to)
 
@@ -175,13 +173,8 @@ class _Shards(TileWriter):
         corner = self.corner(self.from_y, self.y, o, tile, (TILE, 0, 0))
         with code.loop(0, o, name="channel") as channel:
             at = code.builder.add(self.counted(channel, self.depth), place)
-            to = code.at(self.at_y, at, self.dtype)
-            self.taken(corner, channel, _MATRICES.taps_in, (to, self.point_y))
-
-    def taken(self, corner: Corner, channel: ir.Value, matrix: Any, to: tuple[ir.Value, int]) -> None:
-        """Write how a tile of one channel becomes numbers at the points."""
-        plane = self.x if len(matrix[0]) == POINTS else self.y
-        self.to_points(self.places(corner, plane, channel, len(matrix[0]), self.zeros()), plane, matrix, *to)
+            to = code.at(self.at_y, at, self.dtype), self.point_y
+            self.to_points(corner, self.y, channel, _MATRICES.taps_in, to)
 
     def multiplied(self, sums: ir.Value, depth: ir.Value) -> None:
         """Write what some tiles add to the sums of all points."""

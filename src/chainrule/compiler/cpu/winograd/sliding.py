@@ -54,10 +54,10 @@ class Slid:
 
     @property
     def scratch(self) -> int:
-        """Bytes of working space: sources and sums at the points, and a line that nobody reads."""
+        """Bytes of working space: sources and sums at the points, and lines that nobody reads."""
         sizes = self.sizes
         lines = (sizes.source + sizes.panel) * sizes.chunk + 2
-        return (PRODUCTS * lines + 1) * BLOCK_BYTES
+        return (PRODUCTS * lines + TILE) * BLOCK_BYTES
 
     @property
     def flops(self) -> int:
@@ -124,10 +124,9 @@ class _Writer(TileWriter):
         first = TILE, sizes.top, sizes.left
         corner = self.corner(self.source, self.read, sizes.source, self.tile(number), first)
         with code.loop(0, sizes.source, name="channel") as channel:
-            found = self.places(corner, self.read, channel, POINTS, self.zeros())
             at = code.builder.add(self.counted(channel, self.line), self.counted(place, self.block))
-            to = code.at(self.points, at, self.dtype)
-            self.to_points(found, self.read, self.matrices.values_in, to, self.point_in)
+            to = code.at(self.points, at, self.dtype), self.point_in
+            self.to_points(corner, self.read, channel, self.matrices.values_in, to)
 
     def at_points(self, channel: ir.Value, width: int) -> None:
         """Write the products of all points for some channels of the result from `channel` on."""

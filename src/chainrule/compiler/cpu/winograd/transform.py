@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from llvmlite import ir
@@ -91,7 +92,9 @@ def _added(code: Code, total: Any, factor: Fraction, vector: Any) -> Any:
     return code.call("llvm.fmuladd", [vector, _constant(factor, vector.type), total])
 
 
+@lru_cache(maxsize=256)
 def _constant(value: Fraction, kind: ir.Type) -> ir.Constant:
+    """Return a number in all lanes; always the same object, as its text is costly."""
     if isinstance(kind, ir.VectorType):
         return ir.Constant(kind, [float(value)] * kind.count)
     return ir.Constant(kind, float(value))
