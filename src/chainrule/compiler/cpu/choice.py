@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 
 _TRIALS = 6  # that begin, of both ways in turn
-_SOON, _LATE = 16, 1024  # turns until the slower way is tried again
+_SOON, _LATE = 4, 1024  # turns until the slower way is tried again: few, as the first trials may mislead
 _WORTH = 0.95  # of the first way's time, which the second must stay below
 
 
