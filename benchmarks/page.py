@@ -36,7 +36,8 @@ its loss read. *Epoch* is the time of an iteration where a whole epoch is asked 
 here, `lax.scan` in one call or a loop of calls in JAX, `partial_fit` in scikit-learn, a loop elsewhere.
 *Flops* are the useful ones: 2 for each multiply-add of a matrix product or convolution, forward and
 backward, by one formula for all. *Peak* is what a loop of fused multiply-adds reaches in the same rounds
-on the same threads; where that loop did not get all cores, as on a shared machine, shares are above 100 %.
+on the same threads. Shares are above 100 % where a net multiplies less than the formula says (convolutions in
+tiles), and where that loop did not get all cores, as on a shared machine.
 
 PyTorch runs with its fused optimisers; `torch.compile` is given the net and the loss. JAX has images
 channels last and gives its state away (`donate_argnums`). scikit-learn stands where `MLPClassifier` is the

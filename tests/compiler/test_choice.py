@@ -53,3 +53,13 @@ def test_short_turns_in_which_threads_wake_do_not_outweigh_long_ones() -> None:
         choice.took(way, (1.4, 1.0)[way] + waking, times)
         done[way] += times
     assert done[1] > 0.9 * sum(done)
+
+
+def test_the_slower_way_is_seldom_tried_where_it_is_much_slower() -> None:
+    assert taken(Choice(), (2.0, 1.0), 70) > 0.9
+
+
+def test_first_trials_beside_other_programs_do_not_decide() -> None:
+    choice = Choice()
+    taken(choice, (1.0, 1.1), 6)
+    assert taken(choice, (1.0, 0.6), 30) > 0.75

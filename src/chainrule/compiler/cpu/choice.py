@@ -11,6 +11,7 @@ from math import inf
 
 _TRIALS = 6  # that begin, of both ways in turn
 _SOON, _LATE = 4, 1024  # turns until the slower way is tried again: few, as the first trials may mislead
+_CLEAR, _LONGER = 1.3, 16  # so many times slower, it is tried again so many times later
 _WORTH = 0.95  # of the first way's time, which the second must stay below
 
 
@@ -20,7 +21,7 @@ class Choice:
     def __init__(self) -> None:
         self._seconds = [inf, inf]
         self._turn, self._period = 0, _SOON
-        self._trial = _TRIALS + _SOON  # the turn that tries the slower way, and the next one does again
+        self._trial = _TRIALS + 1  # the turn that tries the slower way, and the next one does again
         self._tried = inf  # seconds of its first turn, in which threads may have to wake
         self._longest = 1  # times that the same was done in one turn, at most
 
@@ -42,6 +43,8 @@ class Choice:
         self._longest = max(self._longest, times)
         if self._turn <= _TRIALS:
             self._seconds[way] = min(known, seconds)
+            if self._turn == _TRIALS:
+                self._wait(_SOON)
         elif way == before:
             # A long time may be another program's turn, a short turn is mostly its beginning.
             self._seconds[way] += (min(seconds, 4 * known) - known) / 8 * times / self._longest
@@ -54,4 +57,6 @@ class Choice:
             self._wait(_SOON if self.quicker != before else min(2 * self._period, _LATE))
 
     def _wait(self, turns: int) -> None:
-        self._period, self._trial = turns, self._turn + turns
+        low, high = sorted(self._seconds)
+        longer = _LONGER if high > _CLEAR * low else 1
+        self._period, self._trial = turns, self._turn + min(turns * longer, _LATE)
