@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 # Tests leave the user's cache alone, and what one of them has compiled the next ones find.
-_KERNELS = tempfile.TemporaryDirectory(prefix="chainrule-kernels-")
-os.environ.setdefault("CHAINRULE_CACHE", _KERNELS.name)
+if "CHAINRULE_CACHE" not in os.environ:  # processes that run tests side by side inherit the first one's
+    _KERNELS = tempfile.TemporaryDirectory(prefix="chainrule-kernels-")
+    os.environ["CHAINRULE_CACHE"] = _KERNELS.name
 
 
 @pytest.fixture(scope="session")

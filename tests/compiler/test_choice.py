@@ -63,3 +63,13 @@ def test_first_trials_beside_other_programs_do_not_decide() -> None:
     choice = Choice()
     taken(choice, (1.0, 1.1), 6)
     assert taken(choice, (1.0, 0.6), 30) > 0.75
+
+
+def test_a_way_that_could_not_be_tried_is_tried_soon() -> None:
+    choice, tried = Choice(), 0
+    for turn in range(14):
+        way = choice.next()
+        tried += way
+        if way == 0 or turn > 3:  # at first, the threads are at work elsewhere
+            choice.took(way, (2.0, 1.0)[way])
+    assert tried > 5

@@ -112,7 +112,7 @@ def test_what_is_not_finite_spreads_no_further_than_its_taps(kernel: str, odd: f
         for shape in ((g.n, g.c, g.h, g.w), (g.o, g.c, 3, 3), (g.n, g.o, g.out_h, g.out_w))
     )
     (up if kernel == "input" else x)[3, 2, 1, 4] = odd
-    # The last row of x meets no gradient with its first taps: some weights' sums stay finite.
+    # Zeros that meet what is not finite: their products are NaN, and only they.
     (up if kernel == "weights" else w)[1, 2] = 0
     arrays = {
         "forward": [blocked(x), w, blocked(up)],

@@ -220,7 +220,8 @@ class Step:
         Without `captured`, those of the last run are used: allowed where all were `direct`.
 
         Raises IndexRangeError for integers that are no places of what they look into, ArgumentError
-        where captured arrays cannot be written or share memory; nothing has changed by then.
+        where captured arrays cannot be written or share memory. Captured arrays have not changed by
+        then, unless such an integer was itself computed from what the program changes.
         """
         with self._running:
             back = self._hold_captured(captured) if captured is not None else ()

@@ -58,5 +58,5 @@ class Choice:
 
     def _wait(self, turns: int) -> None:
         low, high = sorted(self._seconds)
-        longer = _LONGER if high > _CLEAR * low else 1
+        longer = _LONGER if _CLEAR * low < high < inf else 1
         self._period, self._trial = turns, self._turn + min(turns * longer, _LATE)

@@ -79,7 +79,7 @@ class _Writer(TileWriter):
         """Write the loop over the source's channels; the last results may be written twice."""
         code, (weight, out, taps, low, high) = self.code, self.args
         source, result = (WINDOW, plan.c * WINDOW)[:: -1 if plan.backward else 1]
-        lanes = min(self.lanes, plan.result)
+        lanes = self.lanes
         matrix = Matrices(TILE, TAPS).taps_in
         with (
             code.loop(low, high, name="source") as channel,

@@ -164,7 +164,7 @@ class _Shards(TileWriter):
                 code.at(pointer, at, self.dtype) for pointer, at in ((self.near, here), (to, there))
             )
             rows = [code.load(here, channel * self.block, self.dtype, lanes) for channel in range(lanes)]
-            for image, value in enumerate(transposed(code, rows) if lanes > 1 else rows):
+            for image, value in enumerate(transposed(code, rows)):
                 code.store(value, there, image * columns, self.dtype)
 
     def take_y(self, tile: list[ir.Value], place: ir.Value) -> None:
@@ -236,7 +236,6 @@ class _Joined(TileWriter):
         self.geometry, self.shards, self.sizes = g, plan.shards, plan.shards.sizes
         self.x, self.y = self.plane(g.h, g.w), self.plane(g.out_h, g.out_w)
         self.sums, self.from_y, self.from_x, self.result = self.args[:4]
-        self.lanes = min(self.lanes, g.c)
 
     def write(self) -> None:
         """Write the loop over the results' channels."""
@@ -281,14 +280,12 @@ class _Joined(TileWriter):
         """Write the gradients of some channels' weights as sums over all places."""
         code, g = self.code, self.geometry
         blocks = self.sizes.tiles // (self.sizes.down * self.sizes.across)
-        lanes = min(self.block, self.code.target.lanes(self.dtype))
         with (
             code.loop(0, self.lanes, name="channel") as channel,
             code.loop(0, TAPS, name="down") as r,
             code.loop(0, TAPS, name="across") as s,
         ):
-            nothing = ir.Constant(ir.VectorType(self.nothing().type.element, lanes), None)
-            total, number = code.variable(nothing), code.builder.add(first, channel)
+            total, number = code.variable(self.nothing()), code.builder.add(first, channel)
             with (
                 code.loop(0, blocks, name="block") as block,
                 code.loop(0, g.out_h, name="row") as i,
@@ -298,9 +295,9 @@ class _Joined(TileWriter):
                 y = self.corner(self.from_y, self.y, g.o, tile, (TILE, 0, 0))
                 x = self.corner(self.from_x, self.x, g.c, tile, (TILE, self.sizes.top, self.sizes.left))
                 seen = code.builder.add(i, r), code.builder.add(j, s)
-                with code.only_if(self.inside(x, self.x, seen)), code.loop(0, self.block, lanes) as lane:
+                with code.only_if(self.inside(x, self.x, seen)), code.loop(0, self.block, self.lanes) as lane:
                     a, b = (
-                        code.load(pointer, lane, self.dtype, lanes)
+                        code.load(pointer, lane, self.dtype, self.lanes)
                         for pointer in (
                             self.place(y, self.y, o, (i, j)),
                             self.place(x, self.x, number, seen),

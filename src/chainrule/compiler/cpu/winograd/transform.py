@@ -56,18 +56,15 @@ def _paired_columns(code: Code, rows: list[list[Fraction]], vectors: list[Any]) 
 
 
 def _opposite(one: Row, other: Row) -> bool:
-    """Tell whether two rows differ in signs only, and in some of them."""
+    """Tell whether two rows differ in signs only, in some of them but not in all."""
     alike = all(abs(a) == abs(b) for a, b in zip(one, other, strict=True))
-    return alike and sum(a != 0 for a in one) > 1 and tuple(one) != tuple(other)
+    return alike and {a == b for a, b in zip(one, other, strict=True) if a} == {True, False}
 
 
 def _pair(code: Code, one: Row, other: Row, vectors: Sequence[Any]) -> list[Any]:
     """Return the sums of two rows that differ in signs only."""
     same = [a if a == b else Fraction(0) for a, b in zip(one, other, strict=True)]
     changed = [a if a != b else Fraction(0) for a, b in zip(one, other, strict=True)]
-    if not any(same):
-        first = _sum(code, one, vectors)
-        return [first, code.builder.fneg(first)]
     scale = next(each for each in reversed(changed) if each)
     common = _sum(code, same, vectors)
     moved = _sum(code, [each / scale for each in changed], vectors)

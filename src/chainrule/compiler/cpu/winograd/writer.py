@@ -131,10 +131,7 @@ class TileWriter(Writer):
     def any_odd(self, value: Any) -> ir.Value:
         """Tell whether any lane is not a number."""
         builder = self.code.builder
-        odd = builder.fcmp_unordered("uno", value, value)
-        if self.lanes == 1:
-            return odd
-        bits = builder.bitcast(odd, ir.IntType(self.lanes))
+        bits = builder.bitcast(builder.fcmp_unordered("uno", value, value), ir.IntType(self.lanes))
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
     def product(self, sizes: Panel, left: ir.Value, right: ir.Value, out: ir.Value, depth: Any) -> None:
