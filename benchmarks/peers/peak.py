@@ -10,8 +10,8 @@ import ctypes
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code
 from chainrule.compiler.cpu.machine import Library
 from chainrule.compiler.cpu.target import Target, target
@@ -41,8 +41,7 @@ class Loop:
 
 def _module(target: Target) -> ir.Module:
     """Return `void peak(ptr numbers)`: x = x * numbers[0] + numbers[1], over and over."""
-    module = ir.Module()
-    module.triple = target.triple
+    module = ir.Module(target.triple)
     code = Code(ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), "peak"), target)
     numbers, lanes = code.function.args[0], target.lanes(np.float32)
     factor, term = (code.splat(code.load(numbers, i, np.float32), lanes) for i in range(2))

@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER
 from chainrule.compiler.cpu.machine import Library
 from chainrule.compiler.cpu.native import Native
@@ -71,8 +71,7 @@ def targets() -> dict[str, Target]:
 
 @lru_cache(maxsize=64)
 def _built(kernel: Any, operands: int, made_for: Target) -> tuple[Library, Callable[..., None]]:
-    module = ir.Module()
-    module.triple = made_for.triple
+    module = ir.Module(made_for.triple)
     signature = ir.FunctionType(ir.VoidType(), [POINTER] * (operands + 1) + [INDEX, INDEX])
     kernel.emit(ir.Function(module, signature, "kernel"), made_for)
     library = Library(str(module), made_for)

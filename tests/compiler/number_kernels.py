@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from tests.compiler.guarded import targets
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code
 from chainrule.compiler.cpu.machine import Library
 from chainrule.compiler.cpu.maths.register import Register
@@ -25,8 +25,7 @@ Kinds = dict[str, tuple[np.dtype[Any], bool]]
 
 def compiled(pointers: int, write: Callable[..., None], target: Target) -> Callable[..., None]:
     """Return a function of arrays and a count, whose body `write(code, *arguments)` writes."""
-    module = ir.Module()
-    module.triple = target.triple
+    module = ir.Module(target.triple)
     kind = ir.FunctionType(ir.VoidType(), [POINTER] * pointers + [INDEX])
     function = ir.Function(module, kind, "kernel")
     code = Code(function, target)
@@ -59,7 +58,7 @@ def write(code: Code, value: ir.Value, pointer: ir.Value, place: ir.Value, dtype
 
 
 def weak(value: float) -> Typed:
-    kinds = {bool: ir.IntType(1), int: INDEX, float: ir.DoubleType()}
+    kinds = {bool: ir.BIT, int: INDEX, float: ir.DoubleType()}
     return Typed(ir.Constant(kinds[type(value)], value), np.dtype(type(value)), True)
 
 

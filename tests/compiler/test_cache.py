@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from llvmlite import ir
 from tests.compiler.guarded import guarded, targets
 from tests.compiler.small_kernels import Scale
 
 from chainrule.compiler.cpu import cache as caching
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.cache import Cache, cache
 from chainrule.compiler.cpu.native import Native
 from chainrule.compiler.cpu.pieces import digest

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from llvmlite import ir
 from tests.compiler.guarded import call, guarded, targets
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code
 from chainrule.compiler.cpu.product import Matrix, Product, plan
 from chainrule.errors import ShapeError

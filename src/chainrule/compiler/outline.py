@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.cache import cache
 from chainrule.compiler.cpu.kernel import Kernel
 from chainrule.compiler.cpu.pieces import digest

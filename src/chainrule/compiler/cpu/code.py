@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.target import Target
 
 POINTER = ir.PointerType()
@@ -25,6 +26,7 @@ _TYPES: dict[str, ir.Type] = {
 }
 
 
+@cache
 def type_of(dtype: npt.DTypeLike) -> ir.Type:
     """Return the LLVM type of one number in memory (a bool takes a byte)."""
     known = np.dtype(dtype)
@@ -44,11 +46,10 @@ class Code:
 
     def __init__(self, function: ir.Function, target: Target) -> None:
         self.function, self.module, self.target = function, function.module, target
-        self.entry = ir.IRBuilder(function.append_basic_block("entry"))
+        self.entry = ir.Builder(function, function.append_basic_block("entry"))
         first = function.append_basic_block("body")
         self.entry.branch(first)
-        self.entry.position_before(self.entry.block.terminator)
-        self.builder = ir.IRBuilder(first)
+        self.builder = ir.Builder(function, first)
 
     # ---- control ---------------------------------------------------------------------------------
     @contextmanager
@@ -100,15 +101,15 @@ class Code:
         """Return an index as a value."""
         return constant(value) if isinstance(value, int) else value
 
-    def variable(self, initial: ir.Value) -> ir.Value:
+    def variable(self, initial: ir.Value) -> ir.Slot:
         """Return a place that holds a value and may be given another; read it with `get`."""
         place = self.entry.alloca(initial.type)
         self.builder.store(initial, place)
         return place
 
-    def get(self, place: ir.Value) -> ir.Value:
+    def get(self, place: ir.Slot) -> ir.Value:
         """Return what a variable holds."""
-        return self.builder.load(place, typ=place.allocated_type)
+        return self.builder.load(place, place.holds)
 
     def set(self, place: ir.Value, value: ir.Value) -> None:
         """Give a variable another value."""
@@ -121,37 +122,38 @@ class Code:
         kind = ir.VectorType(value.type, lanes)
         if isinstance(value, ir.Constant):
             return ir.Constant(kind, [value.constant] * lanes)
-        nothing, first = ir.Constant(kind, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        nothing, first = ir.Constant(kind, ir.UNDEFINED), ir.Constant(ir.I32, 0)
         one = self.builder.insert_element(nothing, value, first)
-        picks = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+        picks = ir.Constant(ir.VectorType(ir.I32, lanes), [0] * lanes)
         return self.builder.shuffle_vector(one, nothing, picks)
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """Return a * b + c, rounded once."""
         return self.call("llvm.fma", [a, b, c])
 
-    def call(self, name: str, args: Sequence[ir.Value], result: ir.Type | None = None) -> ir.Value:
+    def call(
+        self, name: str, args: Sequence[ir.Value], result: ir.Type | None = None, flags: Sequence[str] = ()
+    ) -> ir.Value:
         """Call an LLVM intrinsic that is overloaded on the type of its first argument."""
         kind = args[0].type
-        made = ir.FunctionType(result or kind, [each.type for each in args])
-        known = f"{name}.{_suffix(kind)}"
-        function = self.module.globals.get(known) or ir.Function(self.module, made, known)
-        return self.builder.call(function, args)
+        signature = ir.FunctionType(result or kind, [each.type for each in args])
+        function = self.module.declared(f"{name}.{_suffix(kind)}", signature)
+        return self.builder.call(function, args, flags)
 
     # ---- memory ----------------------------------------------------------------------------------
     def at(self, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike) -> ir.Value:
         """Return the address `offset` elements behind a pointer."""
-        return self.builder.gep(pointer, [self.index(offset)], source_etype=type_of(dtype))
+        return self.builder.gep(pointer, self.index(offset), type_of(dtype))
 
     def load(self, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike, lanes: int = 1) -> ir.Value:
         """Read a number, or as many neighbours as there are lanes."""
         kind = type_of(dtype)
-        typ = kind if lanes == 1 else ir.VectorType(kind, lanes)
-        return self.builder.load(self.at(pointer, offset, dtype), typ=typ, align=np.dtype(dtype).itemsize)
+        whole = kind if lanes == 1 else ir.VectorType(kind, lanes)
+        return self.builder.load(self.at(pointer, offset, dtype), whole, np.dtype(dtype).itemsize)
 
     def store(self, value: ir.Value, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike) -> None:
         """Write a number or a vector of neighbours."""
-        self.builder.store(value, self.at(pointer, offset, dtype), align=np.dtype(dtype).itemsize)
+        self.builder.store(value, self.at(pointer, offset, dtype), np.dtype(dtype).itemsize)
 
     def load_masked(
         self, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike, lanes: int, mask: ir.Value | None
@@ -160,9 +162,10 @@ class Code:
         if mask is None:
             return self.load(pointer, offset, dtype, lanes)
         kind = ir.VectorType(type_of(dtype), lanes)
-        signature = ir.FunctionType(kind, [POINTER, ir.IntType(32), mask.type, kind])
+        signature = ir.FunctionType(kind, [POINTER, ir.I32, mask.type, kind])
         args = [self.at(pointer, offset, dtype), _alignment(dtype), mask, ir.Constant(kind, None)]
-        return self.builder.call(self._intrinsic(f"llvm.masked.load.{_suffix(kind)}.p0", signature), args)
+        function = self.module.declared(f"llvm.masked.load.{_suffix(kind)}.p0", signature)
+        return self.builder.call(function, args)
 
     def neighbours(
         self, pointer: ir.Value, offset: ir.Value, dtype: npt.DTypeLike, lanes: int, mask: ir.Value | None,
@@ -200,8 +203,8 @@ class Code:
 
     def _reversed(self, vector: ir.Value) -> ir.Value:
         count = vector.type.count
-        picks = ir.Constant(ir.VectorType(ir.IntType(32), count), list(reversed(range(count))))
-        return self.builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), picks)
+        picks = ir.Constant(ir.VectorType(ir.I32, count), list(reversed(range(count))))
+        return self.builder.shuffle_vector(vector, ir.Constant(vector.type, ir.UNDEFINED), picks)
 
     def store_masked(
         self, value: ir.Value, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike, mask: ir.Value | None
@@ -211,9 +214,10 @@ class Code:
             self.store(value, pointer, offset, dtype)
             return
         kind = value.type
-        signature = ir.FunctionType(ir.VoidType(), [kind, POINTER, ir.IntType(32), mask.type])
+        signature = ir.FunctionType(ir.VoidType(), [kind, POINTER, ir.I32, mask.type])
         args = [value, self.at(pointer, offset, dtype), _alignment(dtype), mask]
-        self.builder.call(self._intrinsic(f"llvm.masked.store.{_suffix(kind)}.p0", signature), args)
+        function = self.module.declared(f"llvm.masked.store.{_suffix(kind)}.p0", signature)
+        self.builder.call(function, args)
 
     def gather(
         self, pointer: ir.Value, offsets: ir.Value, dtype: npt.DTypeLike, mask: ir.Value | None
@@ -221,9 +225,9 @@ class Code:
         """Read elements at a vector of offsets; where the mask is not set, element 0 instead."""
         offsets = self._kept(offsets, mask)
         kind = ir.VectorType(type_of(dtype), offsets.type.count)
-        made: ir.Value = ir.Constant(kind, ir.Undefined)
+        made: ir.Value = ir.Constant(kind, ir.UNDEFINED)
         for lane in range(kind.count):
-            place = ir.Constant(ir.IntType(32), lane)
+            place = ir.Constant(ir.I32, lane)
             item = self.load(pointer, self.builder.extract_element(offsets, place), dtype)
             made = self.builder.insert_element(made, item, place)
         return made
@@ -234,7 +238,7 @@ class Code:
     ) -> None:  # fmt: skip
         """Write elements at a vector of offsets, lane by lane, where the mask is set."""
         for lane in range(offsets.type.count):
-            place = ir.Constant(ir.IntType(32), lane)
+            place = ir.Constant(ir.I32, lane)
             at, item = (self.builder.extract_element(each, place) for each in (offsets, value))
             if mask is None:
                 self.store(item, pointer, at, dtype)
@@ -247,15 +251,12 @@ class Code:
             offsets if mask is None else self.builder.select(mask, offsets, ir.Constant(offsets.type, None))
         )
 
-    def _intrinsic(self, name: str, signature: ir.FunctionType) -> ir.Function:
-        return self.module.globals.get(name) or ir.Function(self.module, signature, name)
-
 
 def _alignment(dtype: npt.DTypeLike) -> ir.Constant:
-    return ir.Constant(ir.IntType(32), np.dtype(dtype).itemsize)
+    return ir.Constant(ir.I32, np.dtype(dtype).itemsize)
 
 
 def _suffix(kind: ir.Type) -> str:
     if isinstance(kind, ir.VectorType):
         return f"v{kind.count}{_suffix(kind.element)}"
-    return {"float": "f32", "double": "f64"}.get(str(kind), str(kind))
+    return {"float": "f32", "double": "f64"}.get(kind.text, kind.text)

@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, Code, constant
 from chainrule.compiler.cpu.maths import elementary, real
 from chainrule.compiler.cpu.maths.register import Register
@@ -144,7 +144,7 @@ class _Writer:
         low, high = self.draw.low, self.draw.high
         if self.draw._narrow:
             count = 2 * words.value.type.count
-            narrow = self.code.builder.bitcast(words.value, ir.VectorType(ir.IntType(32), count))
+            narrow = self.code.builder.bitcast(words.value, ir.VectorType(ir.I32, count))
             unit = Register(self.code, narrow).shift_down(8).to_float() * 2.0**-24
         else:
             unit = _unit(words)
@@ -209,7 +209,7 @@ class _Writer:
         return self._picked(a | b << 32, c | d << 32, picks)
 
     def _picked(self, one: Register, two: Register, picks: list[int]) -> Register:
-        chosen = ir.Constant(ir.VectorType(ir.IntType(32), len(picks)), picks)
+        chosen = ir.Constant(ir.VectorType(ir.I32, len(picks)), picks)
         return Register(self.code, self.code.builder.shuffle_vector(one.value, two.value, chosen))
 
     def _all(self, value: ir.Value) -> Register:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from chainrule import scalar
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant
 from chainrule.compiler.cpu.scalars import Typed, evaluate
 from chainrule.compiler.nests import term as terms
@@ -113,7 +113,7 @@ class Folding:
         """Return the places of a fold's running total; of a search, the place and whether it is found."""
         code = self.writer.code
         if fold.kind == "first":
-            found = code.splat(ir.Constant(ir.IntType(1), 0), width)
+            found = code.splat(ir.Constant(ir.BIT, 0), width)
             start = self.writer.converted(Typed(constant(0), np.dtype(np.int64), False), fold.dtype).value
             return code.variable(code.splat(start, width)), code.variable(found)
         start = self.writer.value(terms.identity(fold.data[0], fold.dtype)).value
@@ -161,14 +161,14 @@ class Folding:
             halves = [
                 code.builder.shuffle_vector(
                     vector,
-                    ir.Constant(vector.type, ir.Undefined),
-                    ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(start, start + width))),
+                    ir.Constant(vector.type, ir.UNDEFINED),
+                    ir.Constant(ir.VectorType(ir.I32, width), list(range(start, start + width))),
                 )
                 for start in (0, width)
             ]
             pair = {n: Typed(h, fold.dtype, False) for n, h in zip("xy", halves, strict=True)}
             vector = evaluate(code, apply(fold.data[0], _X, _Y), pair, width).value
-        return code.builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+        return code.builder.extract_element(vector, ir.Constant(ir.I32, 0))
 
 
 def _counted(variables: Sequence[Variable]) -> Index:

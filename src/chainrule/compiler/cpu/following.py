@@ -7,8 +7,7 @@ calls with its number; what it computes is not known here.
 
 from __future__ import annotations
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, constant
 from chainrule.compiler.cpu.meeting import JOB, MEANS, PATIENCE, RUNNING, SLEEP, SLEEPERS, TURN, WORD, Meeting
 from chainrule.compiler.cpu.sequence import TOGETHER
@@ -26,8 +25,7 @@ def text(target: Target, futex: int, unit: int) -> str:
     `futex` is the number of Linux's system call of that name; where it is 0, followers sleep for
     ever longer times, which are told to the sleep function in units of `unit` microseconds.
     """
-    module = ir.Module()
-    module.triple = target.triple
+    module = ir.Module(target.triple)
     _lead(module, target, futex)
     _follow(module, target, futex, unit)
     _spin(module, target)
@@ -49,7 +47,7 @@ def _lead(module: ir.Module, target: Target, futex: int) -> None:
     code.put(RUNNING, builder.trunc(builder.sub(job[THREADS], constant(1)), WORD))
     code.change(TURN, 1)
     if futex:
-        sleepers = builder.load_atomic(code.word(SLEEPERS), "seq_cst", 4, typ=WORD)
+        sleepers = builder.load_atomic(code.word(SLEEPERS), "seq_cst", 4, WORD)
         with code.only_if(builder.icmp_signed(">", sleepers, WORD(0))):
             _call_futex(code, futex, _WAKE, WORD(2**31 - 1))
     _work(code, constant(0))

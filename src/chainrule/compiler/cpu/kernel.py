@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER
 from chainrule.compiler.cpu.target import Target
 
@@ -59,7 +58,6 @@ def signature(operands: int) -> ir.FunctionType:
 
 def text(kernel: Kernel, name: str, operands: int, target: Target) -> str:
     """Return a module of LLVM IR whose only visible function is the kernel's."""
-    module = ir.Module()
-    module.triple = target.triple
+    module = ir.Module(target.triple)
     kernel.emit(ir.Function(module, signature(operands), name), target)
     return str(module)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from chainrule import scalar
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
 from chainrule.compiler.cpu.folding import Folding
 from chainrule.compiler.cpu.places import Places
@@ -71,7 +71,7 @@ class Loops:
     def emit(self, function: ir.Function, target: Target) -> None:
         """Fill `void f(ptr buffers..., ptr scratch, i64 lo, i64 hi)`."""
         for pointer in function.args[:-2]:
-            pointer.add_attribute("noalias")
+            pointer.noalias = True
         Writer(self.nest, self._cut(), function, target).write()
 
     def _cut(self) -> list[Variable]:
@@ -279,7 +279,7 @@ class Writer:
         return self.value(term).value
 
     def _number(self, term: Term) -> Typed:
-        kind: Any = {bool: ir.IntType(1), int: ir.IntType(64), float: ir.DoubleType()}
+        kind: Any = {bool: ir.BIT, int: ir.IntType(64), float: ir.DoubleType()}
         known = term.data[2]
         return Typed(ir.Constant(kind[known.__class__], known), term.dtype, True)
 
@@ -351,7 +351,7 @@ class Writer:
     def _early_splat(self, block: ir.Block, value: ir.Value) -> ir.Value:
         """Make a vector of a number at the end of a block that is already closed."""
         builder, kept = self.code.builder, self.code.builder.block
-        builder.position_before(block.terminator)
+        builder.position_at_end(block)
         made = self.code.splat(value, self.width)
         builder.position_at_end(kept)
         return made

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.target import Target
 
-WORD = ir.IntType(32)
+WORD = ir.I32
 LINE = 128  # bytes; processors fetch lines of 64 in pairs
 # The lines of the block: words that threads change, then what they are told.
 TURN, SLEEPERS, RUNNING, ARRIVED, PHASE, JOB, MEANS = range(7)
@@ -37,7 +37,7 @@ class Meeting(Code):
 
     def look(self, line: int) -> ir.Value:
         """Read a word, and thereby see all that was written before it."""
-        return self.builder.load_atomic(self.word(line), "acquire", 4, typ=WORD)
+        return self.builder.load_atomic(self.word(line), "acquire", 4, WORD)
 
     def change(self, line: int, by: int) -> ir.Value:
         """Add to a word, in an order that all threads agree on; return what it was."""
@@ -50,11 +50,11 @@ class Meeting(Code):
     def told(self, line: int, item: int, kind: ir.Type = INDEX) -> ir.Value:
         """Read one of the eight-byte items of a line."""
         place = self.at(self.team, line * LINE + 8 * item, np.int8)
-        return self.builder.load(place, typ=kind, align=8)
+        return self.builder.load(place, kind, 8)
 
     def tell(self, line: int, item: int, value: ir.Value) -> None:
         """Write one of the eight-byte items of a line."""
-        self.builder.store(value, self.at(self.team, line * LINE + 8 * item, np.int8), align=8)
+        self.builder.store(value, self.at(self.team, line * LINE + 8 * item, np.int8), 8)
 
     def wait(self, busy: Callable[[], ir.Value], patience: ir.Value, tired: Callable[[], None]) -> None:
         """Spin while busy; from `patience` spins on do what is to be done when tired, too."""
@@ -72,7 +72,7 @@ class Meeting(Code):
         name, args = known.get(self.target.triple.partition("-")[0], ("", []))
         if name:
             kind = ir.FunctionType(ir.VoidType(), [each.type for each in args])
-            self.builder.call(self._intrinsic(name, kind), args)
+            self.builder.call(self.module.declared(name, kind), args)
 
     def step_aside(self) -> None:
         """Give the processor to another thread."""
@@ -80,33 +80,24 @@ class Meeting(Code):
 
     def call_at(self, pointer: ir.Value, kind: ir.FunctionType, args: Sequence[ir.Value]) -> ir.Value:
         """Call the function of a kind that a pointer leads to."""
-        return self.builder.call(_Callee(pointer, kind), args)
-
-
-class _Callee:
-    """A pointer as what llvmlite calls: it asks a function for its type and name, and no more."""
-
-    def __init__(self, pointer: ir.Value, kind: ir.FunctionType) -> None:
-        self.type, self.function_type, self.get_reference = pointer.type, kind, pointer.get_reference
+        return self.builder.call_at(pointer, kind, args)
 
 
 def barrier(module: ir.Module, target: Target) -> ir.Function:
     """Write `void meet(ptr team, i64 threads)` into a module: nobody goes on before all have come."""
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, INDEX]), "meet")
-    function.linkage = "internal"
-    function.attributes.add("noinline")
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, INDEX])
+    function = ir.Function(module, kind, "meet", internal=True, inline=False)
     team, threads = function.args
     code = Meeting(function, target, team)
     builder = code.builder
     phase = code.look(PHASE)
     others = builder.trunc(builder.sub(threads, constant(1)), WORD)
     last = builder.icmp_signed("==", code.change(ARRIVED, 1), others)
-    with builder.if_else(last) as (then, otherwise):
-        with then:
-            code.put(ARRIVED, WORD(0))
-            code.put(PHASE, builder.add(phase, WORD(1)))
-        with otherwise:
-            patience = builder.ashr(code.told(MEANS, PATIENCE), constant(3))
-            code.wait(lambda: builder.icmp_signed("==", code.look(PHASE), phase), patience, code.step_aside)
+    with code.only_if(last):
+        code.put(ARRIVED, WORD(0))
+        code.put(PHASE, builder.add(phase, WORD(1)))
+    with code.only_if(builder.not_(last)):
+        patience = builder.ashr(code.told(MEANS, PATIENCE), constant(3))
+        code.wait(lambda: builder.icmp_signed("==", code.look(PHASE), phase), patience, code.step_aside)
     code.finish()
     return function

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, Code, constant
 from chainrule.compiler.nests.index import Atom, Index, Variable
 from chainrule.compiler.nests.term import Term

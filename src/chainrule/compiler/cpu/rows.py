@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.target import Target
 
@@ -77,7 +77,7 @@ class Record:
 
 
 def _copy(code: Code, to: ir.Value, source: ir.Value, size: int) -> None:
-    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, ir.IntType(1)])
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, ir.BIT])
     name = "llvm.memcpy.p0.p0.i64"
-    function = code.module.globals.get(name) or ir.Function(code.module, kind, name)
-    code.builder.call(function, [to, source, constant(size), ir.Constant(ir.IntType(1), 0)])
+    function = code.module.declared(name, kind)
+    code.builder.call(function, [to, source, constant(size), ir.Constant(ir.BIT, 0)])

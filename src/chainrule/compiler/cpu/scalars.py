@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code
 from chainrule.compiler.cpu.maths import elementary, real, whole
 from chainrule.compiler.cpu.maths.conversion import DType, Value, converted, is_true, known
@@ -154,7 +154,7 @@ def _fits(arg: Typed, dtype: DType) -> bool:
 def _constant(arg: Typed) -> Any:
     """Return the number that a value is known to be, or None."""
     number = arg.value.constant if isinstance(arg.value, ir.Constant) else None
-    return number[0].constant if isinstance(number, list) else number  # one a lane, all alike
+    return number[0] if isinstance(number, list) else number  # one a lane, all alike
 
 
 def _compare(code: Code, sign: str, dtypes: Sequence[DType], values: Sequence[Value]) -> Value:

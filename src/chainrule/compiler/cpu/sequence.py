@@ -12,9 +12,8 @@ from contextlib import ExitStack
 from functools import reduce
 
 import numpy as np
-from llvmlite import ir
 
-from chainrule.compiler.cpu import meeting
+from chainrule.compiler.cpu import ir, meeting
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.kernel import signature
 from chainrule.compiler.cpu.schedule import Call, Place, Schedule
@@ -31,8 +30,7 @@ def text(plan: Schedule, names: Sequence[str], scratch: int, target: Target) -> 
     `names` are the kernels' functions, one a call; `scratch` is the working space of one thread in
     bytes. Arguments: table, room, first and last iteration; then thread, threads and the team.
     """
-    module = ir.Module()
-    module.triple = target.triple
+    module = ir.Module(target.triple)
     _Writer(ir.Function(module, ALONE, "alone"), plan, names, target).write(scratch)
     if any(call.shared for call in plan.calls):
         _Writer(ir.Function(module, TOGETHER, "together"), plan, names, target).write(scratch)
@@ -77,7 +75,7 @@ class _Writer:
         for place in (*gate, *(place for call in self.plan.calls for place in call.operands)):
             base, offset = place.base, place.offset
             if base not in bases:
-                bases[base] = code.builder.load(code.at(self.table, base, np.int64), typ=POINTER)
+                bases[base] = code.builder.load(code.at(self.table, base, np.int64), POINTER)
             if (base, offset) not in self.fixed:
                 self.fixed[base, offset] = code.at(bases[base], offset, np.int8) if offset else bases[base]
 
@@ -109,8 +107,7 @@ class _Writer:
         return low, high
 
     def _run(self, call: Call, name: str, iteration: ir.Value, low: ir.Value, high: ir.Value) -> None:
-        module = self.code.module
-        function = module.globals.get(name) or ir.Function(module, signature(len(call.operands)), name)
+        function = self.code.module.declared(name, signature(len(call.operands)))
         operands = [self._address(place, iteration) for place in call.operands]
         self.code.builder.call(function, [*operands, self.scratch, low, high])
 

@@ -12,8 +12,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.draw import WORDS_A_PART, Draw
 from chainrule.compiler.cpu.kernel import signature
@@ -51,10 +51,8 @@ def _functions() -> tuple[Library, Any]:
 
 def _text(made_for: Target) -> str:
     """Return a module with `shuffle(state, keys, dealt, starts, order, parts, count, bits)`."""
-    module = ir.Module()
-    module.triple = made_for.triple
-    draw = ir.Function(module, signature(2), "draw")
-    draw.linkage = "internal"
+    module = ir.Module(made_for.triple)
+    draw = ir.Function(module, signature(2), "draw", internal=True)
     _KEYS.emit(draw, made_for)
     kind = ir.FunctionType(ir.VoidType(), [POINTER] * 5 + [INDEX] * 3)
     function = ir.Function(module, kind, "shuffle")

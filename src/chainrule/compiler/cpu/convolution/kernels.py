@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.convolution.geometry import Geometry
 from chainrule.compiler.cpu.convolution.sliding import Sliding, Steps
 from chainrule.compiler.cpu.convolution.weights import Weights

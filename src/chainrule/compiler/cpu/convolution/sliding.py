@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant, type_of
 from chainrule.compiler.cpu.convolution.geometry import Reads
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, Run, cut, runs, strip

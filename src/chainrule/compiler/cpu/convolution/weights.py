@@ -18,8 +18,8 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant, type_of
 from chainrule.compiler.cpu.convolution.geometry import Geometry
 from chainrule.compiler.cpu.convolution.shares import Shares
@@ -268,7 +268,7 @@ class _Writer(Writer):
 
     def total(self, vector: Any) -> Any:
         """Return the sum of the lanes of a vector, halves first."""
-        builder, kind = self.code.builder, ir.IntType(32)
+        builder, kind = self.code.builder, ir.I32
         lanes = self.lanes
         while lanes > 1:
             lanes //= 2

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.convolution.geometry import Reads
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
@@ -63,12 +63,8 @@ class Writer:
             tap, start = meets[0] if meets else (0, 0)
             numbers += [len(meets), start * source, tap * weight]
         name = f"{self.name}.{name}"
-        table: Any = self.code.module.globals.get(name)
-        if table is None:
-            kind = ir.ArrayType(INDEX, len(numbers))
-            table = ir.GlobalVariable(self.code.module, kind, name)
-            table.linkage, table.global_constant = "internal", True
-            table.initializer = ir.Constant(kind, numbers)
+        module, kind = self.code.module, ir.ArrayType(INDEX, len(numbers))
+        table = module.globals.get(name) or ir.Table(module, name, ir.Constant(kind, numbers))
         start = self.code.builder.mul(place, constant(3))
         entry = self.code.at(table, start, np.int64)
         return [self.code.load(entry, k, np.int64) for k in range(3)]
@@ -95,9 +91,9 @@ class Writer:
 
     def prefetch(self, pointer: ir.Value, offset: int) -> None:
         """Ask for the line at an address, which need not be one of a buffer."""
-        name, number = "llvm.prefetch.p0", ir.IntType(32)
+        name, number = "llvm.prefetch.p0", ir.I32
         signature = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
-        function = self.code.module.globals.get(name) or ir.Function(self.code.module, signature, name)
+        function = self.code.module.declared(name, signature)
         read, keep, data = (ir.Constant(number, each) for each in (0, 3, 1))
         self.code.builder.call(function, [self.code.at(pointer, offset, self.dtype), read, keep, data])
 

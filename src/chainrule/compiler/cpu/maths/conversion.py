@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, type_of
 from chainrule.errors import DTypeError
 
 DType = np.dtype[Any]
 Value: TypeAlias = Any  # an `ir.Value`; LLVM's builder is not typed
-BIT = ir.IntType(1)
+BIT = ir.BIT
 
 
 def register_type(dtype: DType, lanes: int = 1) -> ir.Type:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.maths.register import Register
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.maths.register import Register
 from chainrule.compiler.cpu.target import Target
@@ -42,7 +41,7 @@ def reduced_where_large(
         angles, rests, quarters = (code.entry.alloca(kind) for kind in (doubles, doubles, whole))
         builder.store(x.value if x.double else builder.fpext(x.value, doubles), angles)
         builder.call(_function(code), [angles, rests, quarters, constant(lanes)])
-        found, counted = builder.load(rests, typ=doubles), builder.load(quarters, typ=whole)
+        found, counted = builder.load(rests, doubles), builder.load(quarters, whole)
         if not x.double:
             found, counted = builder.fptrunc(found, rest.value.type), builder.trunc(counted, n.value.type)
         code.set(rest_place, builder.select(large.value, found, rest.value))
@@ -63,9 +62,7 @@ def _function(code: Code) -> ir.Function:
     found = code.module.globals.get(name)
     if found is None:
         kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, POINTER, INDEX])
-        found = ir.Function(code.module, kind, name)
-        found.linkage = "internal"
-        found.attributes.add("noinline")
+        found = ir.Function(code.module, kind, name, internal=True, inline=False)
         _write(found, code.target)
     return found
 
@@ -82,12 +79,10 @@ def _write(function: ir.Function, target: Target) -> None:
     code.finish()
 
 
-def _table(module: ir.Module) -> ir.GlobalVariable:
+def _table(module: ir.Module) -> ir.Table:
     kind = ir.ArrayType(INDEX, _WORDS)
-    table = ir.GlobalVariable(module, kind, "two_over_pi")
     words = [_TWO_OVER_PI >> (64 * (_WORDS - 1 - each)) & (2**64 - 1) for each in range(_WORDS)]
-    table.initializer, table.global_constant, table.linkage = ir.Constant(kind, words), True, "internal"
-    return table
+    return ir.Table(module, "two_over_pi", ir.Constant(kind, words))
 
 
 def _divided(code: Code, table: ir.Value, angle: Register) -> tuple[ir.Value, ir.Value]:
@@ -122,7 +117,7 @@ def _as_double(code: Code, wide: ir.Value) -> Register:
     builder, zero = code.builder, ir.Constant(_WIDE, 0)
     negative = builder.icmp_signed("<", wide, zero)
     size = builder.select(negative, builder.sub(zero, wide), wide)
-    zeros = code.call("llvm.ctlz", [size, ir.Constant(ir.IntType(1), 0)])
+    zeros = code.call("llvm.ctlz", [size, ir.Constant(ir.BIT, 0)])
     upper = builder.lshr(builder.shl(size, zeros), ir.Constant(_WIDE, _WINDOW - 64))
     number = Register(code, builder.uitofp(builder.trunc(upper, INDEX), _DOUBLE))
     power = Register(code, builder.sub(constant(1023 - 62), builder.trunc(zeros, INDEX)))

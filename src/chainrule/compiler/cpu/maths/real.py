@@ -11,21 +11,17 @@ from collections.abc import Callable
 
 from chainrule.compiler.cpu.maths.register import Register
 
+_EITHER_ZERO = ("nsz",)  # the sign of a zero may be any, as with NumPy: it would cost as much again
+
 
 def maximum(a: Register, b: Register) -> Register:
     """Return the larger number; NaN where one is NaN."""
-    return _either_zero(a.call("llvm.maximum", b))
+    return a.call("llvm.maximum", b, flags=_EITHER_ZERO)
 
 
 def minimum(a: Register, b: Register) -> Register:
     """Return the smaller number; NaN where one is NaN."""
-    return _either_zero(a.call("llvm.minimum", b))
-
-
-def _either_zero(made: Register) -> Register:
-    """Let the sign of a zero be any, as NumPy does: it would cost as much again."""
-    made.value.fastmath.add("nsz")
-    return made
+    return a.call("llvm.minimum", b, flags=_EITHER_ZERO)
 
 
 def sign(x: Register) -> Register:

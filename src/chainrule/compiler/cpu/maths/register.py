@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code
 
 Number: TypeAlias = "Register | float | int"
@@ -49,8 +49,7 @@ class Register:
         return other.value if isinstance(other, Register) else self.constant(other).value
 
     def _typed(self, element: ir.Type) -> ir.Type:
-        kind = self.value.type
-        return ir.VectorType(element, kind.count) if isinstance(kind, ir.VectorType) else element
+        return ir.like(self.value.type, element)
 
     # ---- arithmetic ------------------------------------------------------------------------------
     def __add__(self, other: Number) -> Register:
@@ -92,13 +91,13 @@ class Register:
             return self * factor + term
         return self.call("llvm.fma", factor, term)
 
-    def call(self, intrinsic: str, *others: Number) -> Register:
+    def call(self, intrinsic: str, *others: Number, flags: Sequence[str] = ()) -> Register:
         """Call an intrinsic whose operands and result are of this register's type."""
-        return self._with(self.code.call(intrinsic, [self.value, *map(self._other, others)]))
+        return self._with(self.code.call(intrinsic, [self.value, *map(self._other, others)], flags=flags))
 
     def times_two_to(self, power: Register) -> Register:
         """Return self * 2**power, which is an instruction for vectors on the widest target."""
-        narrow = self._typed(ir.IntType(32))
+        narrow = self._typed(ir.I32)
         whole = self.code.builder.trunc(power.value, narrow) if self.double else power.value
         return self._with(self.code.call("llvm.ldexp", [self.value, whole]))
 

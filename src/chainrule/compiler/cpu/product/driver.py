@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant, type_of
 from chainrule.compiler.cpu.product import tile as tiles
 from chainrule.compiler.cpu.product.operands import Operands, sizes
@@ -172,8 +171,8 @@ class Driver:
         args = [*given, *to.pointers, to.batch, to.row, to.column]
         if function is None:
             kinds = [each.type for each in args]
-            function = ir.Function(self.code.module, ir.FunctionType(ir.VoidType(), kinds), name)
-            function.linkage = "internal"
+            kind = ir.FunctionType(ir.VoidType(), kinds)
+            function = ir.Function(self.code.module, kind, name, internal=True)
             inner = Code(function, self.code.target)
             left, right, *rest = function.args
             part = Slice(*rest[:3]) if self.sliced else None

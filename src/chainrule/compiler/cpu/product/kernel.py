@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.product.driver import Driver
 from chainrule.compiler.cpu.product.matrix import Finish, Matrix, Store
 from chainrule.compiler.cpu.product.plan import Work, scratch_bytes

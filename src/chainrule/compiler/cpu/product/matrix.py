@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
 
 
@@ -95,8 +94,8 @@ class Store:
         if self.out.column == 1 or lanes == 1:
             code.store_masked(value, pointers[0], offset, self.dtype, mask)
             return
-        valid = lanes if mask is None else sum(bit.constant for bit in mask.constant)
+        valid = lanes if mask is None else sum(mask.constant)
         for lane in range(valid):
-            item = code.builder.extract_element(value, ir.Constant(ir.IntType(32), lane))
+            item = code.builder.extract_element(value, ir.Constant(ir.I32, lane))
             place = code.builder.add(offset, constant(lane * self.out.column))
             code.store(item, pointers[0], place, self.dtype)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
 from chainrule.compiler.cpu.product.matrix import Matrix
 from chainrule.compiler.cpu.product.pack import Lines, Panel, pack, panel_width

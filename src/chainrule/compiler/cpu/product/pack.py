@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import POINTER, Code, constant
 from chainrule.compiler.cpu.product.plan import vectors
 
-_I32 = ir.IntType(32)
+_I32 = ir.I32
 _SQUARE = 32  # bytes of a side of the squares that are transposed: larger ones are no faster
 
 
@@ -135,9 +135,8 @@ def _transposer(code: Code, lines: Lines, filled: tuple[int, int], width: int) -
     known = code.module.globals.get(name)
     if known is not None:
         return known
-    function = ir.Function(code.module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER]), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])
+    function = ir.Function(code.module, kind, name, internal=True, inline=False)
     inner = Code(function, code.target)
     source, panel = function.args
     found = [inner.load(source, line * lines.line, lines.dtype, size) for line in range(count)]
@@ -173,7 +172,7 @@ def shuffled(code: Code, a: ir.Value, b: ir.Value, picks: list[int]) -> ir.Value
 def first_lanes(valid: int, lanes: int) -> ir.Constant | None:
     """Return the mask of the first `valid` lanes, None where that is all."""
     bits = [int(lane < valid) for lane in range(lanes)]
-    return None if valid == lanes else ir.Constant(ir.VectorType(ir.IntType(1), lanes), bits)
+    return None if valid == lanes else ir.Constant(ir.VectorType(ir.BIT, lanes), bits)
 
 
 def panel_width(count: int, lanes: int) -> int:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant, type_of
 from chainrule.compiler.cpu.product.matrix import Finish
 from chainrule.compiler.cpu.product.pack import first_lanes, shuffled
@@ -177,7 +176,7 @@ def across(code: Code, values: Sequence[ir.Value]) -> Any:
         high = [lane + group // 2 for lane in low]
         total = code.builder.fadd(shuffled(code, total, total, low), shuffled(code, total, total, high))
         group //= 2
-    return code.builder.extract_element(total, ir.Constant(ir.IntType(32), 0)) if size == 1 else total
+    return code.builder.extract_element(total, ir.Constant(ir.I32, 0)) if size == 1 else total
 
 
 def _halved(code: Code, a: ir.Value, b: ir.Value, half: int) -> Any:

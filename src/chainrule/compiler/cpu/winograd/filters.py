@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
 from chainrule.compiler.cpu.target import Target

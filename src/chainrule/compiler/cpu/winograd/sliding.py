@@ -13,8 +13,8 @@ from functools import cached_property
 from itertools import chain
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant
 from chainrule.compiler.cpu.convolution.geometry import Geometry
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, cut

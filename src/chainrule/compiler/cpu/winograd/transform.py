@@ -12,8 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code
 from chainrule.compiler.cpu.winograd.matrices import Matrix
 

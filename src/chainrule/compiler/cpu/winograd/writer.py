@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
-from llvmlite import ir
-
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant, type_of
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, cut, effort
 from chainrule.compiler.cpu.convolution.writer import Writer
@@ -116,13 +115,8 @@ class TileWriter(Writer):
     def zeros(self) -> ir.Value:
         """Return a pointer to lines of zeros, as many as there are points in a row."""
         name = f"{self.name}.zeros"
-        known: Any = self.code.module.globals.get(name)
-        if known is None:
-            kind = ir.ArrayType(ir.IntType(8), POINTS * BLOCK_BYTES)
-            known = ir.GlobalVariable(self.code.module, kind, name)
-            known.linkage, known.global_constant, known.align = "internal", True, BLOCK_BYTES
-            known.initializer = ir.Constant(kind, None)
-        return known
+        module, kind = self.code.module, ir.ArrayType(ir.IntType(8), POINTS * BLOCK_BYTES)
+        return module.globals.get(name) or ir.Table(module, name, ir.Constant(kind, None), BLOCK_BYTES)
 
     def nothing(self) -> ir.Constant:
         """Return zeros in all lanes."""
