@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 import threading
@@ -132,11 +133,31 @@ def test_followers_that_nobody_can_wake_look_for_work_themselves() -> None:
     (arrays, table), room = buffers(SIZE), native.room()
     dozing = team.Team(3, team.Functions(futex=0))
     for turn in range(3):
-        threading.Event().wait(0.002)
+        threading.Event().wait(0.02)
         dozing.run(native._together, addresses(table), room.address, turn, turn + 1)
     dozing.dismiss()
     assert np.array_equal(arrays[0], expected(3))
     assert room.done == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen here")
+@pytest.mark.parametrize("processors", ["all", "one"])
+def test_followers_that_were_woken_may_run_where_they_might_before(processors: str) -> None:
+    native, before = Native(ring(MUCH, SIZE), target()), os.sched_getaffinity(0)
+    allowed = before if processors == "all" else {min(before)}  # on one, they meet the leader
+    os.sched_setaffinity(0, allowed)
+    try:
+        cr.set_num_threads(3)
+        arrays, table = buffers(SIZE)
+        room = native.room()
+        for turn in range(5):
+            assert team.run(3, native._together, addresses(table), room.address, turn, turn + 1)
+            threading.Event().wait(0.02)  # they are asleep
+        followers = [each.native_id for each in team._present.team._followers]
+        assert [os.sched_getaffinity(each) for each in followers] == [allowed, allowed]
+    finally:
+        os.sched_setaffinity(0, before)
+    assert np.array_equal(arrays[0], expected(5))
 
 
 def test_a_short_program_does_not_wake_a_team() -> None:

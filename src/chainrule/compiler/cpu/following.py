@@ -1,20 +1,36 @@
 """Following: the native code of a team, of the thread that leads and of those that follow.
 
-Followers sit in native code and wait for the next job: a while spinning, then asleep. The leader
-posts a job, does its own share and waits for the others. A job is a function that every thread
-calls with its number; what it computes is not known here.
+Followers sit in native code and wait for the next job: a while spinning, then letting others run
+first, then asleep. The leader posts a job, does its own share and waits for the others. A job is a
+function that every thread calls with its number; what it computes is not known here.
 """
 
 from __future__ import annotations
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, constant
-from chainrule.compiler.cpu.meeting import JOB, MEANS, PATIENCE, RUNNING, SLEEP, SLEEPERS, TURN, WORD, Meeting
+from chainrule.compiler.cpu.meeting import (
+    ALLOW,
+    ALLOWED,
+    JOB,
+    MEANS,
+    PATIENCE,
+    RUNNING,
+    SLEEP,
+    SLEEPERS,
+    TURN,
+    WHERE,
+    WORD,
+    Meeting,
+)
 from chainrule.compiler.cpu.sequence import TOGETHER
 from chainrule.compiler.cpu.target import Target
 
-# The items of the line JOB: the function (null: go home), its arguments, how many threads there are.
-FUNCTION, TABLE, ROOM, FIRST, LAST, THREADS = range(6)
+# The items of the line JOB: the function (null: go home), its arguments, how many threads there are,
+# and on which processor the leader is.
+FUNCTION, TABLE, ROOM, FIRST, LAST, THREADS, PROCESSOR = range(7)
+_YIELDS = 3000  # times that others may run first, about a millisecond: steps called from Python are nearer
+_PROCESSORS = 1024  # in the system's masks
 _WAIT, _WAKE = 128, 129  # FUTEX_WAIT and FUTEX_WAKE among the threads of one process
 _SHORT, _LONG = 64, 1024  # microseconds of sleep where nobody can wake
 
@@ -44,6 +60,8 @@ def _lead(module: ir.Module, target: Target, futex: int) -> None:
     builder = code.builder
     for item, value in enumerate(job):
         code.tell(JOB, item, value)
+    if futex:
+        code.tell(JOB, PROCESSOR, builder.zext(_processor(code), INDEX))
     code.put(RUNNING, builder.trunc(builder.sub(job[THREADS], constant(1)), WORD))
     code.change(TURN, 1)
     if futex:
@@ -62,23 +80,31 @@ def _follow(module: ir.Module, target: Target, futex: int, unit: int) -> None:
     team, thread = function.args
     code = Meeting(function, target, team)
     builder = code.builder
-    turn, nap = code.variable(WORD(0)), code.variable(WORD(_SHORT))
+    turn, nap, yields = code.variable(WORD(0)), code.variable(WORD(_SHORT)), code.variable(WORD(0))
 
     def tired() -> None:
+        code.step_aside()
+        code.set(yields, builder.add(code.get(yields), WORD(1)))
+        with code.only_if(builder.icmp_signed(">", code.get(yields), WORD(_YIELDS))):
+            sleep()
+
+    def sleep() -> None:
         if futex:
             code.change(SLEEPERS, 1)
             _call_futex(code, futex, _WAIT, code.get(turn))
             code.change(SLEEPERS, -1)
+            _leave_the_leaders_processor(code)
         else:
             length = code.get(nap)
-            sleep = code.told(MEANS, SLEEP, POINTER)
-            code.call_at(sleep, ir.FunctionType(WORD, [WORD]), [builder.udiv(length, WORD(unit))])
+            nod_off = code.told(MEANS, SLEEP, POINTER)
+            code.call_at(nod_off, ir.FunctionType(WORD, [WORD]), [builder.udiv(length, WORD(unit))])
             code.set(nap, code.call("llvm.umin", [builder.shl(length, WORD(1)), WORD(_LONG)]))
 
     again, home = function.append_basic_block("again"), function.append_basic_block("home")
     builder.branch(again)
     builder.position_at_end(again)
     code.set(nap, WORD(_SHORT))
+    code.set(yields, WORD(0))
     unchanged = lambda: builder.icmp_signed("==", code.look(TURN), code.get(turn))  # noqa: E731
     code.wait(unchanged, code.told(MEANS, PATIENCE), tired)
     code.set(turn, builder.add(code.get(turn), WORD(1)))
@@ -106,6 +132,32 @@ def _work(code: Meeting, thread: ir.Value) -> None:
         table, room = (code.told(JOB, item, POINTER) for item in (TABLE, ROOM))
         first, last, threads = (code.told(JOB, item) for item in (FIRST, LAST, THREADS))
         code.call_at(job, TOGETHER, [table, room, first, last, thread, threads, code.team])
+
+
+def _processor(code: Meeting) -> ir.Value:
+    return code.call_at(code.told(MEANS, WHERE, POINTER), ir.FunctionType(WORD, []), [])
+
+
+def _leave_the_leaders_processor(code: Meeting) -> None:
+    """Move to another processor if this thread was woken on the one where the leader is at work.
+
+    Systems that gather threads to save power do that, and then leave them there for milliseconds.
+    """
+    builder, kind = code.builder, ir.FunctionType(WORD, [WORD, INDEX, POINTER])
+    mask = code.entry.alloca(ir.ArrayType(INDEX, _PROCESSORS // 64))
+    here = builder.zext(_processor(code), INDEX)
+    arguments = [WORD(0), constant(_PROCESSORS // 8), mask]
+    same = builder.icmp_unsigned("==", here, code.told(JOB, PROCESSOR))
+    in_mask = builder.icmp_unsigned("<", here, constant(_PROCESSORS))
+    with code.only_if(builder.and_(same, in_mask)):
+        known = code.call_at(code.told(MEANS, ALLOWED, POINTER), kind, arguments)
+        with code.only_if(builder.icmp_signed("==", known, WORD(0))):
+            word, bit = builder.lshr(here, constant(6)), builder.and_(here, constant(63))
+            allowed = code.load(mask, word, "int64")
+            others = builder.and_(allowed, builder.not_(builder.shl(constant(1), bit)))
+            for each in (others, allowed):
+                code.store(each, mask, word, "int64")
+                code.call_at(code.told(MEANS, ALLOW, POINTER), kind, arguments)
 
 
 def _call_futex(code: Meeting, number: int, operation: int, value: ir.Value) -> None:

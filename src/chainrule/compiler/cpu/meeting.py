@@ -20,8 +20,8 @@ LINE = 128  # bytes; processors fetch lines of 64 in pairs
 # The lines of the block: words that threads change, then what they are told.
 TURN, SLEEPERS, RUNNING, ARRIVED, PHASE, JOB, MEANS = range(7)
 SIZE = 7 * LINE
-# The i64 of the line MEANS.
-PATIENCE, YIELD, SLEEP = range(3)
+# The i64 of the line MEANS: how many spins, and functions of the system.
+PATIENCE, YIELD, SLEEP, WHERE, ALLOWED, ALLOW = range(6)
 
 
 class Meeting(Code):

@@ -32,7 +32,7 @@ class Functions:
     """The native functions of teams, and the system's functions that they call."""
 
     def __init__(self, futex: int) -> None:
-        system = _system()
+        system = _system(futex)
         unit = 1000 if sys.platform == "win32" else 1
         made_for = target()
         text = partial(following.text, made_for, futex, unit)
@@ -44,7 +44,7 @@ class Functions:
         spin: Any = self._function("spin", pointer, number)
         self.means = [
             _patience(spin),
-            *(_address(system[name]) for name in ("yield", "futex" if futex else "sleep")),
+            *map(_address, system),
         ]
 
     def _function(self, name: str, *kinds: Any) -> Any:
@@ -60,7 +60,8 @@ class Team:
         # A follower may look at it as long as the process lives, when Python's memory is gone, too.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
         self._block = -(-ctypes.addressof(memory) // LINE) * LINE
-        (ctypes.c_int64 * 3).from_address(self._block + MEANS * LINE)[:] = functions.means
+        means = (ctypes.c_int64 * len(functions.means)).from_address(self._block + MEANS * LINE)
+        means[:] = functions.means
         self._followers = [
             threading.Thread(
                 target=functions.follow, args=(self._block, number), name=f"chainrule-{number}", daemon=True
@@ -126,13 +127,19 @@ def _functions() -> Functions:
     return Functions(_FUTEX.get(platform.machine(), 0) if sys.platform == "linux" else 0)
 
 
-def _system() -> dict[str, Any]:
-    """Return the system's functions for giving the processor away, for a sleep and for Linux's futex."""
+def _system(futex: int) -> list[Any]:
+    """Return the system's functions for giving the processor away and for a sleep.
+
+    With a futex, that for a sleep makes system calls; others tell the processor and change the allowed ones.
+    """
     if sys.platform == "win32":
         kernel = ctypes.WinDLL("kernel32")
-        return {"yield": kernel.SwitchToThread, "sleep": kernel.Sleep}
+        return [kernel.SwitchToThread, kernel.Sleep]
     process = ctypes.CDLL(None)
-    return {"yield": process.sched_yield, "sleep": process.usleep, "futex": process.syscall}
+    if futex:
+        names = ("sched_yield", "syscall", "sched_getcpu", "sched_getaffinity", "sched_setaffinity")
+        return [getattr(process, name) for name in names]
+    return [process.sched_yield, process.usleep]
 
 
 def _address(function: Any) -> int:
