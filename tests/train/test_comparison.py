@@ -211,9 +211,11 @@ def outcome(title: str, fraction: float, test: list[float], against: str = "") -
 
 
 def test_who_is_ahead_with_how_much() -> None:
-    found = [outcome("features", 0.1, [0.5, 0.6]), outcome("conv net", 0.1, [0.4, 0.3])]
+    found = [outcome("features", 0.1, [0.5, 0.6]), outcome("conv net", 0.1, [0.4, 0.45])]
     found += [outcome("features", 1.0, [0.6]), outcome("conv net", 1.0, [0.8])]
     assert ahead(found).endswith("features with 100, conv net with 1,000 training samples.")
+    found += [outcome("features", 0.5, [0.6, 0.7, 0.6]), outcome("conv net", 0.5, [0.7, 0.6, 0.65])]
+    assert "features with 100, nobody by more than chance with 500, conv net with 1,000" in ahead(found)
     if pytest.importorskip("matplotlib"):
         assert figures.against_samples(found).startswith(b"\x89PNG")
 

@@ -176,17 +176,28 @@ def _longer(settings: Settings, fraction: float, chosen: Mapping[str, Any]) -> S
 
 
 def ahead(outcomes: Sequence[Outcome]) -> str:
-    """Return one sentence on which model is ahead with how many training samples."""
+    """Return one sentence on which model is ahead with how many training samples.
+
+    One is where it is so by more than two standard errors over the seeds, which all models share.
+    """
     best: dict[str, list[str]] = {}
     for fraction in sorted({each.trial.fraction for each in outcomes}):
         tried = [each for each in outcomes if each.trial.fraction == fraction and each.test]
         if len(tried) > 1:
-            first = max(tried, key=lambda each: mean_and_spread(each.test)[0])
-            best.setdefault(first.trial.title, []).append(f"{first.samples:,}")
+            tried.sort(key=lambda each: -mean_and_spread(each.test)[0])
+            name = tried[0].trial.title if _leads(*tried[:2]) else "nobody by more than chance"
+            best.setdefault(name, []).append(f"{tried[0].samples:,}")
     if not best:
         return "Too little was trained to say which is ahead."
-    told = (f"{title} with {' and '.join(samples)}" for title, samples in best.items())
+    told = (f"{name} with {' and '.join(samples)}" for name, samples in best.items())
     return f"Ahead by the mean over seeds: {', '.join(told)} training samples."
+
+
+def _leads(first: Outcome, second: Outcome) -> bool:
+    """Tell whether the first is ahead in runs of the same seeds; with one run its number is all there is."""
+    lead = [one - other for one, other in zip(first.test, second.test, strict=False)]
+    mean, spread = mean_and_spread(lead)
+    return mean > 0 and not mean <= 2 * spread / math.sqrt(len(lead))
 
 
 def summary(values: Sequence[float]) -> str:
