@@ -20,6 +20,11 @@ if "CHAINRULE_CACHE" not in os.environ:  # processes that run tests side by side
     os.environ["CHAINRULE_CACHE"] = _KERNELS.name
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     folder = Path(__file__).resolve().parents[2] / "shared" / "data"
