@@ -136,3 +136,30 @@ def test_a_check_of_what_was_computed_ends_the_step_before_anything_is_changed()
     with pytest.raises(IndexRangeError, match="out of bounds for an axis of size 3"):
         step(x, np.array([0, 1, 3, 0]))
     assert count.item() == 1
+
+
+def test_a_schedule_has_not_moved_on_where_a_label_is_wrong() -> None:
+    model = nn.Linear(3, 3)
+    optimizer = cr.optim.Adam(model.parameters(), lr=0.1)
+    schedule = cr.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+
+    @cr.compile
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        return loss
+
+    x, y = np.ones((4, 3), np.float32), np.array([0, 1, 2, 0])
+    step(x, y)
+    for _ in range(2):
+        held = schedule.state_dict(), optimizer.param_groups[0]["lr"], model.weight.numpy().copy()
+        with pytest.raises(IndexRangeError, match="a label is no class"):
+            step(x, np.array([0, 1, 3, 0]))
+        found = schedule.state_dict(), optimizer.param_groups[0]["lr"], model.weight.numpy()
+        assert held[:2] == found[:2]
+        assert np.array_equal(held[2], found[2])
+        step(x, y)
+    assert optimizer.param_groups[0]["lr"] == 0.1 * 0.5**3

@@ -129,6 +129,17 @@ class Step:
         return Native(self._calls, target(), self._gate(0))
 
     @cached_property
+    def _sooner(self) -> Native | None:
+        """The checks by themselves, where Python is called back in a run: that cannot be undone.
+
+        None where nothing is called back, or where the checks need what is read or drawn in between.
+        """
+        checks, base = self._calls[: self._checks], self._base
+        later = {*range(base["stream"], base["flag"]), *range(base["setting"], base["inner"])}
+        needs = any(place.base in later for call in checks for place in call.operands)
+        return Native(checks, target()) if checks and not self.alone and not needs else None
+
+    @cached_property
     def _room(self) -> Room:
         return self.native.room()
 
@@ -227,6 +238,9 @@ class Step:
             back = self._hold_captured(captured) if captured is not None else ()
             self._hold_arguments(arguments)
             if self._prepares:
+                if self._sooner is not None:
+                    self._sooner.run(self._table)
+                    self._refuse_flagged()
                 self.before()
             results = self.results.prepare()
             self.native.run(self._table, 0, 1, self._room)
@@ -234,11 +248,13 @@ class Step:
                 self.after()
             for array, staged in back:
                 np.copyto(array, staged)
-            if 1 in self._flags:
-                self._refuse_flagged()
+            self._refuse_flagged()
             return self.results.take(results)
 
     def _refuse_flagged(self) -> None:
+        """Raise what a flag stands for, if one is up."""
+        if 1 not in self._flags:
+            return
         place = self._flags.find(1)
         self._flags[:] = bytes(len(self._flags))
         raise IndexRangeError(self._reports[place])
@@ -268,8 +284,7 @@ class Step:
                 self.after()
                 for array, staged in back:
                     np.copyto(array, staged)
-            if 1 in self._flags:
-                self._refuse_flagged()
+            self._refuse_flagged()
             return self.results.take(results)
 
     def before(self) -> None:
