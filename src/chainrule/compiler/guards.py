@@ -1,14 +1,15 @@
 """Guards: what a program was seen to depend on besides its arguments, compared before every run.
 
 Modes of modules, options of optimisers, gradients that are there or not, and which captured tensors
-are tracked. It is asked at every call, so all is laid out for few and quick comparisons. What
+are tracked. It is asked at every call, so the comparisons are written out as one function. What
 happens when something is not as it was is not known here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
+from typing import Any
 
 from chainrule.core.program import Program
 from chainrule.core.tensor import Tensor
@@ -19,38 +20,45 @@ class Guards:
     """What held while a function was traced; `hold` tells whether it still does."""
 
     def __init__(self, trace: Trace, program: Program, captured: Sequence[Tensor]) -> None:
-        self._owners = [owner for owner, _, _ in trace.guards]
-        self._names = [name for _, name, _ in trace.guards]
-        self._values = [value for _, _, value in trace.guards]
-        self._present = trace.present()
-        tracked = {id(tensor): tensor for tensor in captured}.values()
-        self._tracked = [(tensor, tensor.requires_grad) for tensor in tracked]
+        self._tests: list[str] = []
+        self._names: dict[str, Any] = {}
+        for owner, name, value in trace.guards:
+            self._compare(owner, name, value)
+        for leaf, there in trace.present():
+            self._tests.append(f"{self._named(leaf)}._grad is {'not ' if there else ''}None")
+        for tensor in {id(tensor): tensor for tensor in captured}.values():
+            self._compare(tensor, "requires_grad", tensor.requires_grad)
         used = {
             (id(value.owner), value.key)
             for step in program.equations
             for value in step.params.values()
             if isinstance(value, Watched)
         }
-        self._options = [
-            (group, itemgetter(*kept), itemgetter(*kept)(options))
-            for group, options in trace.groups
-            if (kept := [key for key, v in options.items() if (id(group), key) not in used or not v])
-        ]
+        for group, options in trace.groups:
+            if kept := [key for key, v in options.items() if (id(group), key) not in used or not v]:
+                found = itemgetter(*kept)
+                self._tests.append(f"{self._named(_same(group, found, found(options)))}()")
+        text = f"def hold(): return {' and '.join([*self._tests, 'True'])}"
+        exec(compile(text, "<guards>", "exec"), self._names)
+        self.hold: Callable[[], bool] = self._names["hold"]
 
-    def hold(self) -> bool:
-        """Tell whether all is as it was."""
-        if list(map(getattr, self._owners, self._names)) != self._values:
+    def _compare(self, owner: Any, attribute: str, value: Any) -> None:
+        sign = "is" if value is None or isinstance(value, bool) else "=="
+        self._tests.append(f"{self._named(owner)}.{attribute} {sign} {self._named(value)}")
+
+    def _named(self, value: Any) -> str:
+        name = f"guard{len(self._names)}"
+        self._names[name] = value
+        return name
+
+
+def _same(group: dict[str, Any], of: Callable[[Any], Any], values: Any) -> Callable[[], bool]:
+    """Return a function that tells whether options of a group are as they were."""
+
+    def same() -> bool:
+        try:
+            return of(group) == values
+        except KeyError:  # an option is gone
             return False
-        for leaf, there in self._present:
-            if (leaf._grad is not None) is not there:
-                return False
-        for tensor, tracked in self._tracked:
-            if tensor.requires_grad is not tracked:
-                return False
-        for group, options, values in self._options:
-            try:
-                if options(group) != values:
-                    return False
-            except KeyError:  # an option is gone
-                return False
-        return True
+
+    return same

@@ -17,6 +17,7 @@ import numpy as np
 from chainrule.compiler.addresses import native
 from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt
 from chainrule.compiler.cpu.shuffle import permutation
+from chainrule.compiler.express import MISS, Express
 from chainrule.compiler.guards import Guards
 from chainrule.compiler.passes import PASSES, drop_unread, optimised
 from chainrule.compiler.results import Found, Left
@@ -71,8 +72,10 @@ class Compiled:
         if mode.trace is not None:
             return self.f(*args, **kwargs)  # inside another compiled function, it is part of that
         latest = self._latest  # once: another thread may set it meanwhile
-        if latest is not None and not kwargs and (arrays := latest.suits(args)) is not None:
-            return latest.again(arrays, self.watched)  # the usual call, without the detour
+        if latest is not None and (usual := latest.usual) is not None and not kwargs:
+            found = usual(args, self.watched)
+            if found is not MISS:
+                return found
         leaves, layout = flattened((args, kwargs))
         key = (layout, tuple(map(kind_of, leaves)), mode.recording)
         plan = next((each for each in self._plans.get(key, ()) if each.holds()), None)
@@ -205,36 +208,10 @@ class Plan:
 
     def takes(self, leaves: Sequence[Any], layout: Any) -> None:
         """Note which arguments the plan is for, where they are plain arrays and nothing else."""
-        self._recording = mode.recording
         flat = layout[1] == ((tuple, (None,) * len(leaves)), (dict, ()))
         plain = all(is_array(leaf) and not getattr(leaf, "requires_grad", False) for leaf in leaves)
         gradients = any(value.kind == "gradient" for value, _ in self._sources)
-        self._pins: list[tuple[Tensor, Array]] | None = None  # the captured arrays of the last run
-        self._takes: list[tuple[Any, Any]] | None = None
-        if flat and plain and not gradients:
-            self._takes = [(leaf.shape, leaf.dtype) for leaf in leaves]
-
-    def suits(self, args: Sequence[Any]) -> list[Array] | None:
-        """Return the arrays of a call that is like the last one; None where a longer look is needed."""
-        takes = self._takes
-        if takes is None or len(args) != len(takes) or mode.recording is not self._recording:
-            return None
-        arrays: list[Array] = []
-        for arg, (shape, dtype) in zip(args, takes, strict=True):
-            array = arg._data if type(arg) is Tensor and not arg.requires_grad else arg
-            if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
-                return None
-            arrays.append(array)
-        if self._pins is None:
-            return None
-        for tensor, array in self._pins:
-            if tensor._data is not array:
-                return None
-        return arrays if self._guards.hold() else None
-
-    def again(self, arrays: Sequence[Array], watched: dict[str, Tensor]) -> Any:
-        """Run with new arguments on the captured arrays of the last run."""
-        return self._done(self.step.run(arrays), watched)
+        self._plain = flat and plain and not gradients
 
     def build(self, watching: Sequence[str]) -> None:
         """Generate the code, with the watched values as further results."""
@@ -245,7 +222,8 @@ class Plan:
         self.stages = {**self.stages, _LAST: drop_unread(program)}
         gradients = range(len(self._tensors), len(self._tensors) + len(self._left))
         self.step = Step(self.stages[_LAST], gradients)
-        self._pins = None  # the new code has not seen them
+        self._express: Express | None = None
+        self.usual: Callable[..., Any] | None = None  # does a call like the last one, or returns MISS
         forms = self.step.results.forms
         places = list(zip(self._left, gradients, strict=True))
         self._forms = {id(leaf): forms[place] for leaf, place in places if place in forms}
@@ -268,9 +246,20 @@ class Plan:
         arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if is_array(leaf)]
         captured = [_array(value, tensor) for value, tensor in self._sources]
         found = self.step.run(arguments, captured)
-        tensors = [tensor for _, tensor in self._sources]
-        self._pins = list(zip(tensors, captured, strict=True)) if self.step.direct else None
+        self.usual = self._usual(arguments, captured)
         return self._done(found, watched)
+
+    def _usual(self, arguments: Sequence[Array], captured: Sequence[Array]) -> Callable[..., Any] | None:
+        """Return what does further calls like this one, if such calls can be told."""
+        if not self._plain or not self.step.direct:
+            return None
+        if self._express is None:
+            simple = self._layout is None and len(self._tensors) == 1 and not self._leaves
+            tensors = [tensor for _, tensor in self._sources]
+            finish = None if simple else self._done
+            self._express = Express(arguments, tensors, self._guards, self.step, finish)
+        self._express.pin(captured)
+        return self._express.call
 
     def _done(self, found: Found, watched: dict[str, Tensor]) -> Any:
         """Leave behind what the function leaves behind, and return what it returns."""

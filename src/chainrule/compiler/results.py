@@ -40,6 +40,11 @@ class Results:
         self.forms = dict(zip(left, self._left.forms.values(), strict=True))
         self.places = {place: at for at, place in enumerate([*copied, *self._large])}
 
+    @property
+    def copied(self) -> list[Array] | None:
+        """The places of the results, where all are copied and none is left for later; else None."""
+        return None if self._large or self.forms else self._views
+
     def prepare(self) -> list[Array]:
         """Give the large results memory for one run, and return it."""
         found: list[Array] = []

@@ -238,10 +238,7 @@ class Step:
             back = self._hold_captured(captured) if captured is not None else ()
             self._hold_arguments(arguments)
             if self._prepares:
-                if self._sooner is not None:
-                    self._sooner.run(self._table)
-                    self._refuse_flagged()
-                self.before()
+                self._prepare()
             results = self.results.prepare()
             self.native.run(self._table, 0, 1, self._room)
             if self.outside.streams:
@@ -250,6 +247,44 @@ class Step:
                 np.copyto(array, staged)
             self._refuse_flagged()
             return self.results.take(results)
+
+    def written_out(self, names: dict[str, Any]) -> list[str]:
+        """Return the lines of Python that `run` amounts to, for `found`, on arguments a0, a1, ...
+
+        Captured arrays are those of the last run, which must have been `direct`. What the lines need is
+        added to `names`.
+        """
+        once = self.native.once(self._table, self._room)
+        names |= {"step": self, "running": self._running, "once": once, "flags": self._flags}
+        names |= {"results": self.results, "copy": np.ndarray.copy}
+        lines = ["with running:"]
+        for place, room in enumerate(self._rooms):
+            if room is not None:
+                names[f"room{place}"] = room
+                lines.append(f"    room{place}[...] = a{place}")
+            else:
+                lines += [
+                    f"    if step._held[{place}] is not a{place}:",
+                    f"        step._hold_read({place}, a{place})",
+                ]
+        lines += ["    step._prepare()"] * self._prepares
+        views = self.results.copied
+        lines += ["    prepared = results.prepare()"] * (views is None)
+        lines += ["    once()"]
+        lines += ["    step.after()"] * bool(self.outside.streams)
+        lines += ["    if 1 in flags:", "        step._refuse_flagged()"]
+        if views is None:
+            return [*lines, "    found = results.take(prepared)"]
+        names |= {f"view{place}": view for place, view in enumerate(views)}
+        made = ", ".join(f"copy(view{place})" for place in range(len(views)))
+        return [*lines, f"    found = [{made}], None"]
+
+    def _prepare(self) -> None:
+        """Do what comes before the native call."""
+        if self._sooner is not None:
+            self._sooner.run(self._table)
+            self._refuse_flagged()
+        self.before()
 
     def _refuse_flagged(self) -> None:
         """Raise what a flag stands for, if one is up."""

@@ -8,7 +8,7 @@ calls compute together is not known here.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -123,6 +123,13 @@ class Native:
             self._run_the_quicker_way(table, mine, first, last)
         if room is None:
             self._rooms.append(mine)
+
+    def once(self, table: Any, room: Room) -> Callable[[], None]:
+        """Return what runs the first iteration on a ctypes table, as `run` does."""
+        if self.schedule.nanoseconds < _SHORT:
+            pointers = ctypes.cast(table, ctypes.c_void_p), *map(ctypes.c_void_p, (room.address, 0, 1))
+            return partial(self._alone_and_short, *pointers)  # converted once
+        return partial(self.run, table, 0, 1, room)
 
     def _run_the_quicker_way(self, table: Any, room: Room, first: int, last: int) -> None:
         """Run by a team, or alone where that is quicker or the team is at work."""
