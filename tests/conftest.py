@@ -20,6 +20,14 @@ if "CHAINRULE_CACHE" not in os.environ:  # processes that run tests side by side
     os.environ["CHAINRULE_CACHE"] = _KERNELS.name
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let processes that run tests side by side share the processors, and not wait for each other's threads."""
+    if workers := getattr(config.option, "numprocesses", None):
+        share = str(max(1, (os.cpu_count() or 1) // workers))
+        for name in ("CHAINRULE_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, share)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests, so that no process is left alone with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)

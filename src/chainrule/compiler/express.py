@@ -39,7 +39,6 @@ class Express:
         self, examples: Sequence[Array], captured: Sequence[Tensor], guards: Guards, step: Step,
         finish: Callable[..., Any] | None,
     ) -> None:  # fmt: skip
-        self._captured = list(captured)
         self._names: dict[str, Any] = {
             "MISS": MISS, "mode": mode, "recording": mode.recording, "Tensor": Tensor, "ndarray": np.ndarray,
             "around": Tensor._around, "finish": finish, "hold": guards.hold,
