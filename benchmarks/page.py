@@ -110,7 +110,7 @@ def merged(runs: list[dict[str, Any]]) -> dict[str, Any]:
     for other in runs[1:]:
         if {**other["machine"], "rounds": ""} != {**machine, "rounds": ""}:
             raise SystemExit("benchmarks.page: the files are from different machines or versions")
-    rounds = dict.fromkeys(run["machine"].get("rounds", "") for run in runs)
+    rounds = dict.fromkeys(each for run in runs for each in run["machine"].get("rounds", "").split(" or "))
     rows = {(row["group"], row["name"], row.get("threads")): row for run in runs for row in run["rows"]}
     order = list(dict.fromkeys(group for group, *_ in rows))
     return {
