@@ -48,6 +48,24 @@ def test_captured_arrays_may_be_exchanged_changed_and_no_longer_tracked() -> Non
         f(x, y, y)
 
 
+@pytest.mark.parametrize("way", ["error", "epoch"])
+def test_arrays_put_back_after_others_were_held_are_the_ones_that_are_read(way: str) -> None:
+    w = cr.tensor(np.arange(3, dtype=np.float32))
+    f = cr.compile(lambda x, places: (w[places] * x).sum())
+    x, places = np.ones(2, np.float32), np.array([1, 2])
+    assert f(x, places).item() == f(x, places).item() == 3
+    f.epoch(x, places, 2)
+    mine = w.data
+    w.data = mine + 10
+    if way == "error":
+        with pytest.raises(cr.errors.IndexRangeError):
+            f(x, np.array([1, 3]))
+    else:
+        assert f.epoch(np.ones(4, np.float32), np.array([1, 2, 1, 2]), 2, shuffle=False).tolist() == [23, 23]
+    w.data = mine
+    assert f(x, places).item() == 3
+
+
 def test_calls_without_arguments_and_without_results() -> None:
     count = cr.tensor(np.zeros(2, np.float32))
 

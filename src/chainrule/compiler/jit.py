@@ -245,6 +245,7 @@ class Plan:
         """Run on new arguments, and leave behind what the function leaves behind."""
         arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if is_array(leaf)]
         captured = [_array(value, tensor) for value, tensor in self._sources]
+        self.usual = None  # should it end in an error, the step may hold other arrays than were pinned
         found = self.step.run(arguments, captured)
         self.usual = self._usual(arguments, captured)
         return self._done(found, watched)
@@ -284,6 +285,7 @@ class Plan:
         """Run `count` times on the next rows of `sources` in `order`; return the results."""
         losses = np.empty(count, self._tensors[0].dtype)
         captured = [_array(value, tensor) for value, tensor in self._sources]
+        self.usual = None
         self._leave(self.step.epoch(sources, order, captured, losses, report), {})
         return losses
 

@@ -225,17 +225,15 @@ class Step:
         table[base["inner"]] = -(-address(self._block) // ALIGNMENT) * ALIGNMENT
 
     # ---- running ---------------------------------------------------------------------------------
-    def run(self, arguments: Sequence[Array], captured: Sequence[Array] | None = None) -> Found:
+    def run(self, arguments: Sequence[Array], captured: Sequence[Array]) -> Found:
         """Compute the results; captured arrays that the program writes are changed in place.
-
-        Without `captured`, those of the last run are used: allowed where all were `direct`.
 
         Raises IndexRangeError for integers that are no places of what they look into, ArgumentError
         where captured arrays cannot be written or share memory. Captured arrays have not changed by
         then, unless such an integer was itself computed from what the program changes.
         """
         with self._running:
-            back = self._hold_captured(captured) if captured is not None else ()
+            back = self._hold_captured(captured)
             self._hold_arguments(arguments)
             if self._prepares:
                 self._prepare()
