@@ -22,6 +22,7 @@ from benchmarks import convs, mlps, peers, predictions
 from benchmarks.timing import seconds_of
 
 CHECKED = 10  # so many steps must agree
+WARMING = 20  # turns' time in which a library may warm up, and find out how many threads pay
 SETTLING = 6  # steps in which a library may try out how many threads pay
 
 
@@ -58,9 +59,10 @@ class Worker:
         """Return how many calls of a run fill a turn of `budget` seconds."""
         call = self._call(run, count)
         call()
-        start = time.perf_counter()
-        call()
-        return max(1, int(budget / (time.perf_counter() - start)))
+        end = time.perf_counter() + WARMING * budget
+        while time.perf_counter() < end:
+            call()
+        return max(1, int(budget / max(seconds_of(call, 1), 1e-7)))
 
     def turn(self, run: str, calls: int, count: int) -> dict[str, float]:
         """Return the seconds of a call, and how many cores it kept busy."""

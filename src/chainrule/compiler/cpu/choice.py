@@ -2,16 +2,17 @@
 
 Whether several threads pay depends on the work and on what else the machine does just now, so it is
 measured. Both ways are tried at first; then the quicker is taken, and the other tried again now and
-then, the more seldom the longer nothing changes. What the ways are is not known here.
+then: the more seldom the slower it was, and the longer nothing changes. What the ways are is not known
+here.
 """
 
 from __future__ import annotations
 
-from math import inf
+from math import ceil, inf
 
 _TRIALS = 6  # that begin, of both ways in turn
 _SOON, _LATE = 4, 1024  # turns until the slower way is tried again: few, as the first trials may mislead
-_CLEAR, _LONGER = 1.3, 16  # so many times slower, it is tried again so many times later
+_SPENT = 0.05  # of the time, at most, goes to trying again what is slower: two turns each time
 _WORTH = 0.95  # of the first way's time, which the second must stay below
 
 
@@ -54,9 +55,10 @@ class Choice:
             self._tried = seconds
         else:
             self._seconds[way] = min(seconds, self._tried)
-            self._wait(_SOON if self.quicker != before else min(2 * self._period, _LATE))
+            self._wait(_SOON if self.quicker != before else 2 * self._period)
 
     def _wait(self, turns: int) -> None:
         low, high = sorted(self._seconds)
-        longer = _LONGER if _CLEAR * low < high < inf else 1
-        self._period, self._trial = turns, self._turn + min(turns * longer, _LATE)
+        least = ceil(2 * (high / low - 1) / _SPENT) if low < high < inf else 0
+        self._period = min(max(turns, least), _LATE)
+        self._trial = self._turn + self._period
