@@ -117,8 +117,13 @@ def in_process(
 def repeated(run: Callable[[], object], budget: float) -> Callable[[], float]:
     """Return a turn that calls `run` so often that it takes about `budget` seconds; seconds a call."""
     run()  # the first call may compile or fill caches
-    calls = max(1, int(budget / max(seconds_of(run, 1), 1e-7)))
+    calls = filling(run, budget)
     return lambda: seconds_of(run, calls)
+
+
+def filling(run: Callable[[], object], budget: float) -> int:
+    """Return how many calls of `run` take about `budget` seconds, at least one."""
+    return max(1, int(budget / max(seconds_of(run, 1), 1e-7)))
 
 
 def seconds_of(run: Callable[[], object], calls: int) -> float:

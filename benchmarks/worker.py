@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import convs, mlps, peers, predictions
-from benchmarks.timing import seconds_of
+from benchmarks.timing import filling, seconds_of
 
 CHECKED = 10  # so many steps must agree
 WARMING = 20  # turns' time in which a library may warm up, and find out how many threads pay
@@ -56,13 +56,13 @@ class Worker:
         return (scores - np.log(np.exp(scores - scores.max()).sum()) - scores.max()).tolist()
 
     def calls(self, run: str, budget: float, count: int) -> int:
-        """Return how many calls of a run fill a turn of `budget` seconds."""
+        """Warm up, and return how many calls of a run fill a turn of `budget` seconds."""
         call = self._call(run, count)
         call()
         end = time.perf_counter() + WARMING * budget
         while time.perf_counter() < end:
             call()
-        return max(1, int(budget / max(seconds_of(call, 1), 1e-7)))
+        return filling(call, budget)
 
     def turn(self, run: str, calls: int, count: int) -> dict[str, float]:
         """Return the seconds of a call, and how many cores it kept busy."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from chainrule.compiler.cpu.choice import Choice
 
 
@@ -63,6 +65,23 @@ def test_first_trials_beside_other_programs_do_not_decide() -> None:
     choice = Choice()
     taken(choice, (1.0, 1.1), 6)
     assert taken(choice, (1.0, 0.6), 30) > 0.75
+
+
+def test_a_way_that_seemed_clearly_slower_at_first_is_tried_within_some_turns() -> None:
+    choice = Choice()
+    taken(choice, (1.0, 1.4), 6)
+    taken(choice, (1.0, 0.6), 30)
+    assert taken(choice, (1.0, 0.6), 10) == 1
+
+
+@pytest.mark.parametrize("slower", [1.3, 3.0, 200.0])
+def test_trying_again_costs_a_twentieth_of_the_time_at_most(slower: float) -> None:
+    choice, lost, turns = Choice(), 0.0, 10_000
+    for turn in range(turns):
+        way = choice.next()
+        choice.took(way, (1.0, slower)[way])
+        lost += way * (slower - 1.0) * (turn >= 6)
+    assert lost <= 0.05 * turns
 
 
 def test_a_way_that_could_not_be_tried_is_tried_soon() -> None:

@@ -12,7 +12,7 @@ from math import ceil, inf
 
 _TRIALS = 6  # that begin, of both ways in turn
 _SOON, _LATE = 4, 1024  # turns until the slower way is tried again: few, as the first trials may mislead
-_SPENT = 0.05  # of the time, at most, goes to trying again what is slower: two turns each time
+_SPENT = 0.05  # of the time may go to trying it again, in two turns each time, even if it takes long
 _WORTH = 0.95  # of the first way's time, which the second must stay below
 
 
@@ -59,6 +59,6 @@ class Choice:
 
     def _wait(self, turns: int) -> None:
         low, high = sorted(self._seconds)
-        least = ceil(2 * (high / low - 1) / _SPENT) if low < high < inf else 0
-        self._period = min(max(turns, least), _LATE)
+        least = ceil(2 * (high - low) / (_SPENT * low)) if high < inf else 0
+        self._period = max(min(turns, _LATE), least)
         self._trial = self._turn + self._period
