@@ -12,6 +12,7 @@ from tests.compiler.guarded import call, guarded, targets
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code
 from chainrule.compiler.cpu.product import Matrix, Product, plan
+from chainrule.compiler.cpu.product.matrix import Store
 from chainrule.errors import ShapeError
 
 TARGETS = targets()
@@ -196,6 +197,9 @@ class AddBias:
         factor = code.splat(code.load(scale, row, "float32"), lanes)
         place = self.out.offset(code, batch, row, column)
         code.store_masked(code.builder.fmul(added, factor), out, place, "float32", mask)
+
+    def expect(self, code: Code, pointers: Any, **place: Any) -> None:
+        Store(self.out, "float32").expect(code, pointers, **place)
 
 
 @pytest.mark.parametrize("name", TARGETS)

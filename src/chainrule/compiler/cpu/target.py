@@ -31,11 +31,18 @@ class Target:
         return self.vector_bits // (8 * np.dtype(dtype).itemsize)
 
     @property
+    def multipliers(self) -> int:
+        """How many multiply-adds of whole vectors start in a cycle."""
+        return 1 if self.vector_bits == 512 and self.cpu in _HALVED else 2
+
+    @property
     def fused(self) -> bool:
         """Tell whether a * b + c, rounded once, is an instruction."""
         return self.vector_bits > 128 or "+fma," in self.features or not self.triple.startswith("x86")
 
 
+# LLVM's names for processors that have 512-bit vectors, and one multiplier for them (or two for halves)
+_HALVED = {"znver4", "cannonlake", "icelake-client", "tigerlake", "rocketlake"}
 _FORCED = {
     "avx2": ("haswell", "", 256, 16),
     "sse": ("nehalem", "", 128, 16),

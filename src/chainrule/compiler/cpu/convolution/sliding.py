@@ -216,7 +216,7 @@ class _Writer(Writer):
                 line = self.moved(inner, row, down)
                 if later is not None:
                     for source in meets:
-                        self.prefetch(code.at(line.first, later, self.dtype), source)
+                        code.prefetch(code.at(line.first, later, self.dtype), source, self.dtype)
                 if depth == 1 and 0 < sum(each.taps for each in stretches if meets) <= FEW:
                     self.multiply_by_source(line, sums, meets)
                 else:

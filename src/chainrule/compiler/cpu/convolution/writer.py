@@ -89,14 +89,6 @@ class Writer:
                     made = self.code.call("llvm.fmuladd", [number, held[j], self.code.get(place)])
                     self.code.set(place, made)
 
-    def prefetch(self, pointer: ir.Value, offset: int) -> None:
-        """Ask for the line at an address, which need not be one of a buffer."""
-        name, number = "llvm.prefetch.p0", ir.I32
-        signature = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
-        function = self.code.module.declared(name, signature)
-        read, keep, data = (ir.Constant(number, each) for each in (0, 3, 1))
-        self.code.builder.call(function, [self.code.at(pointer, offset, self.dtype), read, keep, data])
-
     @contextmanager
     def each(self, count: int | ir.Value) -> Iterator[ir.Value]:
         """Repeat what is written inside `count` times; once needs no loop."""

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
+
+_LINE = 64  # bytes that memory is asked for at a time
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,19 @@ class Finish(Protocol):
         """
         ...
 
+    def expect(
+        self,
+        code: Code,
+        pointers: Sequence[ir.Value],
+        *,
+        batch: ir.Value,
+        row: ir.Value,
+        column: ir.Value,
+        columns: int,
+    ) -> None:
+        """Ask for the memory that some columns of a row will be written to."""
+        ...
+
 
 @dataclass(frozen=True)
 class Store:
@@ -99,3 +116,19 @@ class Store:
             item = code.builder.extract_element(value, ir.Constant(ir.I32, lane))
             place = code.builder.add(offset, constant(lane * self.out.column))
             code.store(item, pointers[0], place, self.dtype)
+
+    def expect(
+        self,
+        code: Code,
+        pointers: Sequence[ir.Value],
+        *,
+        batch: ir.Value,
+        row: ir.Value,
+        column: ir.Value,
+        columns: int,
+    ) -> None:
+        """Ask for the lines; where columns lie apart they are too many."""
+        if self.out.column == 1:
+            start = code.at(pointers[0], self.out.offset(code, batch, row, column), self.dtype)
+            for place in (*range(0, columns, _LINE // np.dtype(self.dtype).itemsize), columns - 1):
+                code.prefetch(start, place, self.dtype, to_write=True)

@@ -10,14 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from chainrule.compiler.cpu import ir
-from chainrule.compiler.cpu.code import POINTER, Code, constant
+from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.product.plan import vectors
 
 _I32 = ir.I32
-_SQUARE = 32  # bytes of a side of the squares that are transposed: larger ones are no faster
 
 
 @dataclass(frozen=True)
@@ -52,17 +49,12 @@ def pack(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -
     if packed and 1 < count <= lines.lanes and count * lines.line <= 2 * lines.lanes:
         _deal(code, lines, source, count, panel)
         return
-    block = min(lines.lanes, _SQUARE // np.dtype(lines.dtype).itemsize)
     first, lanes, valid = vectors(count, lines.lanes)[-1]
     if first:
-        with code.loop(0, first, block, "line") as line:
+        with code.loop(0, first, lines.lanes, "line") as line:
             here, there = _from(code, lines, source, line), panel.behind(code, line, lines)
-            _block(code, lines, here, (block, block), there)
-    for line in range(first, first + lanes, block):
-        known = min(line, first + valid - 1)  # a block of nothing but filling repeats the last line
-        here = _from(code, lines, source, known)
-        filled = (min(block, first + valid - known), min(block, lanes))
-        _block(code, lines, here, filled, panel.behind(code, line, lines))
+            _block(code, lines, here, (lines.lanes, lines.lanes), there)
+    _block(code, lines, _from(code, lines, source, first), (valid, lanes), panel.behind(code, first, lines))
 
 
 def _from(code: Code, lines: Lines, source: ir.Value, line: Any) -> ir.Value:
@@ -82,13 +74,15 @@ def _deal(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) 
 def _block(code: Code, lines: Lines, source: ir.Value, filled: tuple[int, int], panel: Panel) -> None:
     """Copy (some lines, filled up to so many): squares in registers, steps left over one by one."""
     size = filled[1]
-    squares = lines.step == 1 and size > 1
-    whole: int | ir.Value = _multiple(code, lines.depth, size) if squares else 0
-    if squares:
-        function = _transposer(code, lines, filled, panel.width)
-        with code.loop(0, whole, size, "step") as step:
-            there = code.at(panel.start, code.builder.mul(step, constant(panel.width)), lines.dtype)
-            code.builder.call(function, [code.at(source, step, lines.dtype), there])
+    whole: int | ir.Value = 0
+    if lines.step == 1 and size > 1:
+        function, whole = _transposer(code, lines, filled, panel.width), _multiple(code, lines.depth, size)
+        code.builder.call(function, [source, panel.start, code.index(whole)])
+        if isinstance(lines.depth, int) and size <= lines.depth != whole:  # one more square, over the last
+            start = lines.depth - size
+            there = code.at(panel.start, start * panel.width, lines.dtype)
+            code.builder.call(function, [code.at(source, start, lines.dtype), there, constant(size)])
+            return
     _gather(code, lines, source, filled, panel, start=whole)
 
 
@@ -129,19 +123,22 @@ def _gather(
 
 
 def _transposer(code: Code, lines: Lines, filled: tuple[int, int], width: int) -> ir.Function:
-    """Return `void f(ptr source, ptr panel)`: count lines, filled up to a square, times its steps."""
+    """Return `void f(ptr source, ptr panel, i64 steps)`: count lines, filled up to squares, up to a step."""
     count, size = filled
     name = f"{code.function.name}.transpose{count}.{size}.{lines.line}.{width}"
     known = code.module.globals.get(name)
     if known is not None:
         return known
-    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX])
     function = ir.Function(code.module, kind, name, internal=True, inline=False)
     inner = Code(function, code.target)
-    source, panel = function.args
-    found = [inner.load(source, line * lines.line, lines.dtype, size) for line in range(count)]
-    for index, value in enumerate(transposed(inner, found + found[-1:] * (size - count))):
-        inner.store(value, panel, index * width, lines.dtype)
+    source, panel, steps = function.args
+    with inner.loop(0, steps, size, "step") as step:
+        here = inner.at(source, step, lines.dtype)
+        there = inner.at(panel, inner.builder.mul(step, constant(width)), lines.dtype)
+        found = [inner.load(here, line * lines.line, lines.dtype, size) for line in range(count)]
+        for index, value in enumerate(transposed(inner, found + found[-1:] * (size - count))):
+            inner.store(value, there, index * width, lines.dtype)
     inner.finish()
     return function
 

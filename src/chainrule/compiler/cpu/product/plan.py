@@ -2,8 +2,7 @@
 
 Either neighbouring columns fill the lanes (each number of the left is spread over them), or
 neighbouring terms of the sum do (nothing is packed, and the lanes are added at the end). Tiles are
-chosen by counting the cycles of a whole product on a processor that starts one multiply-add of its
-widest vectors in a cycle, or two of half that width, four cycles each until the result.
+chosen by counting cycles of a whole product; all counts are in multiply-adds that could start meanwhile.
 """
 
 from __future__ import annotations
@@ -156,7 +155,7 @@ def vectors(columns: int, lanes: int) -> list[tuple[int, int, int]]:
 
 def _by_columns(work: Work, target: Target, rows: int, width: int) -> float:
     """Return the cycles of a product with columns in the lanes."""
-    lanes, starts, total = target.lanes(work.dtype), _starts(target), 0.0
+    lanes, starts, total = target.lanes(work.dtype), target.multipliers, 0.0
     for columns, panels in pieces(work.columns, width):
         # a vector of half the width costs half only where the full one is the widest there is
         each = [1.0 if 2 * n > lanes or starts > 1 else 0.5 for _, n, _ in vectors(columns, lanes)]
@@ -172,7 +171,7 @@ def _by_columns(work: Work, target: Target, rows: int, width: int) -> float:
 
 def _by_sum(work: Work, target: Target, rows: int, width: int) -> float:
     """Return the cycles of a product with terms of the sum in the lanes."""
-    lanes, starts, total = target.lanes(work.dtype), _starts(target), 0.0
+    lanes, starts, total = target.lanes(work.dtype), target.multipliers, 0.0
     steps, near = -(-work.depth // lanes), work.depth * work.item
     far = near * work.rows > _NEXT and work.columns > width
     line = starts * lanes * work.item * (_FAR_LINE if far else _LINE)
@@ -187,11 +186,6 @@ def _by_sum(work: Work, target: Target, rows: int, width: int) -> float:
             step += _READ * (height + columns) + _FAR_READ / 2 * distant * (line > 0)
             total += panels * tiles * (_TILE + height * ending + steps * step)
     return total
-
-
-def _starts(target: Target) -> int:
-    """Return how many multiply-adds of the target's vectors start in a cycle: the unit of all costs."""
-    return 1 if target.vector_bits >= 512 else 2
 
 
 def _floor(sums: int, starts: int) -> float:

@@ -8,8 +8,10 @@ every row and column, and the lanes are added up at the end. A tile knows addres
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from chainrule.compiler.cpu import ir
@@ -19,6 +21,7 @@ from chainrule.compiler.cpu.product.pack import first_lanes, shuffled
 from chainrule.compiler.cpu.product.plan import chains, vectors
 
 _UNROLLED = 48  # multiply-adds up to which a loop is written out
+_LONG = 16  # steps for each row of a tile from which on its place in the result is asked for early
 _BODY = 12  # multiply-adds that a loop's body has at least
 
 
@@ -66,7 +69,10 @@ def emit(
 ) -> None:
     """Write a tile's sums and their finish; left and right point to its first numbers."""
     if part is None:
-        rows = _by_sum(code, tile, left, right) if tile.by_sum else by_columns(code, tile, left, right)
+        if tile.by_sum:
+            rows = _by_sum(code, tile, left, right)
+        else:
+            rows = by_columns(code, tile, left, right, expect=partial(_expect, code, tile, to))
         _finish(code, rows, to)
         return
     places = [
@@ -82,6 +88,11 @@ def emit(
         values = (value for row in rows for *_, value in row)
         for (offset, _), value in zip(places, values, strict=True):
             code.store(value, part.kept, offset, tile.dtype)
+
+
+def _expect(code: Code, tile: Tile, to: Destination, row: ir.Value) -> None:
+    row = code.builder.add(to.row, row)
+    to.finish.expect(code, to.pointers, batch=to.batch, row=row, column=to.column, columns=tile.columns)
 
 
 def kept_width(tile: Tile) -> int:
@@ -107,8 +118,12 @@ def by_columns(
     right: ir.Value,
     before: Sequence[ir.Value] = (),
     depth: ir.Value | None = None,
+    expect: Callable[[ir.Value], None] | None = None,
 ) -> list[list[Finished]]:
-    """Write the sums with columns in the lanes, from zero or from what they were before."""
+    """Write the sums with columns in the lanes, from zero or from what they were before.
+
+    Storing waits for memory: `expect` asks for the place of a row, row by row during the first half.
+    """
     runs = vectors(tile.columns, tile.lanes)
     widths = {lanes for _, lanes, _ in runs}
     zeros = [_zero(tile.dtype, lanes) for _ in range(tile.rows) for _, lanes, _ in runs]
@@ -127,7 +142,10 @@ def by_columns(
             for column, value in enumerate(values):
                 sums.add(row * len(runs) + column, spread[runs[column][1]], value)
 
-    sums.loop(tile.depth if depth is None else depth, step)
+    done = 0
+    if expect is not None and tile.depth >= _LONG * tile.rows:
+        done = sums.stretches(tile.rows, tile.depth // (2 * tile.rows), step, expect)
+    sums.loop(tile.depth if depth is None else depth, step, done)
     found = iter(sums.values())
     return [[(*run, next(found)) for run in runs] for _ in range(tile.rows)]
 
@@ -198,24 +216,44 @@ class _Sums:
         zeros = [ir.Constant(value.type, None) for value in first]
         self.chains: list[list[Any]] = [list(first), *(list(zeros) for _ in range(count - 1))]
 
-    def loop(self, depth: int | ir.Value, step: Callable[[Any], None]) -> None:
-        """Write all steps: written out if that is little, else as a loop over some at a time."""
+    def loop(self, depth: int | ir.Value, step: Callable[[Any], None], done: int = 0) -> None:
+        """Write all steps but those done: written out if that is little, else as a loop over some at a time."""
         if not isinstance(depth, int):
-            self._loop(depth, 1, step)
+            self._loop(0, depth, 1, step)
             return
-        if self.count * depth <= _UNROLLED:
-            self._some(step, range(depth))
+        if self.count * (depth - done) <= _UNROLLED:
+            self._some(step, range(done, depth))
             return
-        body = max(len(self.chains), min(4, _BODY // self.count))
-        whole = depth // body * body
-        self._loop(whole, body, step)
+        whole = done + (depth - done) // self._body * self._body
+        self._loop(done, whole, self._body, step)
         self._some(step, range(whole, depth))
 
-    def _loop(self, whole: int | ir.Value, body: int, step: Callable[[Any], None]) -> None:
-        places = [[self.code.variable(value) for value in chain] for chain in self.chains]
-        with self.code.loop(0, whole, body, "step") as start:
-            self.chains = [[self.code.get(place) for place in chain] for chain in places]
+    def stretches(
+        self, count: int, steps: int, step: Callable[[Any], None], begin: Callable[[ir.Value], None]
+    ) -> int:
+        """Write the first steps as stretches of about so many, each begun by something else; return how many."""
+        steps = steps // self._body * self._body
+        with self._carried(0, count, 1, "stretch") as which:
+            begin(which)
+            first = self.code.builder.mul(which, constant(steps))
+            self._loop(first, self.code.builder.add(first, constant(steps)), self._body, step)
+        return count * steps
+
+    @property
+    def _body(self) -> int:
+        return max(len(self.chains), min(4, _BODY // self.count))
+
+    def _loop(self, first: Any, end: Any, body: int, step: Callable[[Any], None]) -> None:
+        with self._carried(first, end, body, "step") as start:
             self._some(step, [start, *(self.code.builder.add(start, constant(i)) for i in range(1, body))])
+
+    @contextmanager
+    def _carried(self, first: Any, end: Any, step: int, name: str) -> Iterator[ir.Value]:
+        """Repeat what is written inside, each time with the sums of the time before."""
+        places = [[self.code.variable(value) for value in chain] for chain in self.chains]
+        with self.code.loop(first, end, step, name) as index:
+            self.chains = [[self.code.get(place) for place in chain] for chain in places]
+            yield index
             for chain, values in zip(places, self.chains, strict=True):
                 for place, value in zip(chain, values, strict=True):
                     self.code.set(place, value)

@@ -86,7 +86,7 @@ class TileWriter(Writer):
         with code.loop(0, size, name="ahead") as row:
             line = code.at(later, self.counted(row, plane.width * self.block), self.dtype)
             for column in range(size):
-                self.prefetch(line, column * self.block)
+                code.prefetch(line, column * self.block, self.dtype)
         with self.each(self.block // self.lanes) as some:
             lane = self.counted(some, self.lanes)
             grid = [[code.load(each, lane, self.dtype, self.lanes) for each in row] for row in found]
