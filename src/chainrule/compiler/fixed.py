@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from chainrule.compiler.addresses import address
-from chainrule.compiler.nests.memory import ALIGNMENT
+from chainrule.core.memory import LINE, zeros
 from chainrule.core.spec import Array, Shape, Spec
 
 _SMALL = 4096  # bytes
@@ -36,11 +36,9 @@ class Fixed:
     """Memory for arrays of these specs; their addresses go into the table, where the keys say."""
 
     def __init__(self, specs: Mapping[int, Spec], table: Table) -> None:
-        rooms = [-(-_bytes(spec) // ALIGNMENT) * ALIGNMENT for spec in specs.values()]
+        rooms = [-(-_bytes(spec) // LINE) * LINE for spec in specs.values()]
         *offsets, size = itertools.accumulate(rooms, initial=0)
-        whole = np.zeros(size + ALIGNMENT, np.uint8)
-        start = -address(whole) % ALIGNMENT
-        self.memory = whole[start : start + max(size, 1)]
+        self.memory = zeros((max(size, 1),), np.uint8)
         self.forms: dict[int, Form] = {}
         for (place, spec), at in zip(specs.items(), offsets, strict=True):
             self.forms[place] = Form(spec.shape, spec.dtype, at)

@@ -11,10 +11,9 @@ import sys
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeAlias
 
-import numpy as np
-
 from chainrule.compiler.addresses import address
 from chainrule.compiler.fixed import Fixed, Form, Table, is_small
+from chainrule.core.memory import empty
 from chainrule.core.spec import Array, Spec
 from chainrule.core.tensor import Tensor
 
@@ -86,6 +85,6 @@ def _unheld(pool: Sequence[tuple[Array, int]]) -> tuple[Array, int] | None:
 
 
 def _new(spec: Spec, pool: list[tuple[Array, int]]) -> tuple[Array, int]:
-    array = np.empty(spec.shape, spec.dtype)
+    array = empty(spec.shape, spec.dtype)
     pool[:] = (array, address(array)), *pool[:1]
     return pool[0]

@@ -31,12 +31,13 @@ from chainrule.compiler.identity import identity
 from chainrule.compiler.nests.agenda import Item
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.lower import Lowering
-from chainrule.compiler.nests.memory import ALIGNMENT, arranged
+from chainrule.compiler.nests.memory import arranged
 from chainrule.compiler.nests.nest import Nest
 from chainrule.compiler.nests.outside import Outside
 from chainrule.compiler.outline import Outline, kept
 from chainrule.compiler.passes import without_copies
 from chainrule.compiler.results import Found, Results
+from chainrule.core.memory import empty
 from chainrule.core.program import Program
 from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, IndexRangeError
@@ -65,7 +66,7 @@ class Step:
         outline = kept(identity(self.program, outside), target(), self._kernel_of, self._outlined)
         self._calls, self._reports, self.block_bytes = outline.calls, outline.flags, outline.memory
         self._checks = outline.checks
-        self._block = np.empty(self.block_bytes + ALIGNMENT, np.uint8)
+        self._block = empty((max(self.block_bytes, 1),), np.uint8)
         self._states = np.zeros((len(outside.streams), 3), np.uint64)
         self._numbers = (ctypes.c_double * max(outside.slots, 1))()
         self._flags = bytearray(max(len(self._reports), 1))
@@ -222,7 +223,7 @@ class Step:
             table[base["stream"] + place] = address(self._states) + 24 * place
         table[base["flag"]] = address(self._flags)
         table[base["setting"]] = ctypes.addressof(self._numbers)
-        table[base["inner"]] = -(-address(self._block) // ALIGNMENT) * ALIGNMENT
+        table[base["inner"]] = address(self._block)
 
     # ---- running ---------------------------------------------------------------------------------
     def run(self, arguments: Sequence[Array], captured: Sequence[Array]) -> Found:
@@ -303,7 +304,7 @@ class Step:
         with self._running:
             back = self._hold_captured(captured)
             if not self._batch:
-                self._batch = [np.empty(spec.shape, spec.dtype) for spec in self._arguments]
+                self._batch = [empty(spec.shape, spec.dtype) for spec in self._arguments]
             self._hold_arguments(self._batch)
             for place, source in enumerate(sources, self._base["source"]):
                 self._hold_read(place, source)

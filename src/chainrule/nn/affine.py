@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core import memory
 from chainrule.core.spec import Shape, known_dtype
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, ShapeError
@@ -18,7 +19,7 @@ from chainrule.nn.parameter import Parameter
 
 def empty(shape: Shape, dtype: Any) -> Parameter:
     """Return a parameter of zeros, for an initialiser to fill; the dtype must be a float."""
-    return Parameter(np.zeros(shape, known_dtype(np.float32 if dtype is None else dtype)))
+    return Parameter(memory.zeros(shape, known_dtype(np.float32 if dtype is None else dtype)))
 
 
 def sized(layer: Module, least: int = 1, **sizes: Any) -> None:

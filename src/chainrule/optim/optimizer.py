@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from chainrule.core import memory
 from chainrule.core.mode import enable_grad, mode, no_grad
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
@@ -46,7 +47,7 @@ class Optimizer:
 
     def initial(self, slot: str, parameter: Tensor, group: Group) -> Any:
         """Return what a slot begins with: the count "step" with 0, others with zeros."""
-        return np.zeros((), np.float64) if slot == "step" else np.zeros(parameter.shape, parameter.dtype)
+        return np.zeros((), np.float64) if slot == "step" else memory.zeros(parameter.shape, parameter.dtype)
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
         """Return the parameter's new value and the new state, by slot."""

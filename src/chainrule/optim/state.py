@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core import memory
 from chainrule.core.tensor import Tensor
 from chainrule.errors import CheckpointError
 from chainrule.optim.groups import Group
@@ -47,7 +48,7 @@ def restore(
             if slot in known:
                 known[slot].assign(array)
             else:
-                known[slot] = Tensor(array.copy())
+                known[slot] = Tensor(memory.copied(array))
 
 
 def _parameters(groups: Sequence[Group]) -> Iterator[Tensor]:

@@ -13,8 +13,6 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from chainrule.compiler.cpu import kernel as kernels
 from chainrule.compiler.cpu import sequence, team
 from chainrule.compiler.cpu.choice import Choice
@@ -22,9 +20,9 @@ from chainrule.compiler.cpu.machine import Library, Piece
 from chainrule.compiler.cpu.pieces import Order, digest, pieces
 from chainrule.compiler.cpu.schedule import Call, Gate, schedule
 from chainrule.compiler.cpu.target import Target
+from chainrule.core.memory import empty
 from chainrule.core.threads import get_num_threads
 
-_LINE = 64
 _WAKE = 5000.0  # nanoseconds that calling a team takes
 _SHORT = 10_000.0  # nanoseconds for which Python's other threads can wait
 _ARGUMENTS = (ctypes.c_void_p,) * 4  # the iterations, too: ctypes converts an int64 more slowly
@@ -37,8 +35,8 @@ class Room:
 
     def __init__(self, scratch: int, threads: int = 1) -> None:
         self.threads = threads
-        self._memory = np.empty(sequence.HEADER + scratch * threads + _LINE, np.uint8)
-        self.address = -(-self._memory.ctypes.data // _LINE) * _LINE
+        self._memory = empty((sequence.HEADER + scratch * threads,), "uint8")
+        self.address = self._memory.ctypes.data
         self._done = ctypes.c_int64.from_address(self.address)
         self._done.value = 0
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.compiler.nests.buffer import Buffer
-
-ALIGNMENT = 64
+from chainrule.core.memory import LINE
 
 
 def arranged(uses: Sequence[Sequence[Buffer]]) -> tuple[dict[Buffer, int], int]:
@@ -42,4 +41,4 @@ def arranged(uses: Sequence[Sequence[Buffer]]) -> tuple[dict[Buffer, int], int]:
 
 
 def _room(buffer: Buffer) -> int:
-    return -(-max(buffer.bytes, 1) // ALIGNMENT) * ALIGNMENT
+    return -(-max(buffer.bytes, 1) // LINE) * LINE

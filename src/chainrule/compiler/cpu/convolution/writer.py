@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.compiler.cpu import ir
-from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
+from chainrule.compiler.cpu.code import INDEX, Code, constant
 from chainrule.compiler.cpu.convolution.geometry import Reads
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
 from chainrule.compiler.cpu.target import Target

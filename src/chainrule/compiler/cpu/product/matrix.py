@@ -14,8 +14,7 @@ import numpy as np
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
-
-_LINE = 64  # bytes that memory is asked for at a time
+from chainrule.core.memory import LINE
 
 
 @dataclass(frozen=True)
@@ -130,5 +129,5 @@ class Store:
         """Ask for the lines; where columns lie apart they are too many."""
         if self.out.column == 1:
             start = code.at(pointers[0], self.out.offset(code, batch, row, column), self.dtype)
-            for place in (*range(0, columns, _LINE // np.dtype(self.dtype).itemsize), columns - 1):
+            for place in (*range(0, columns, LINE // np.dtype(self.dtype).itemsize), columns - 1):
                 code.prefetch(start, place, self.dtype, to_write=True)

@@ -19,7 +19,7 @@ _WIDEST = 256  # bytes of a packed right panel in one step of the sum, at most
 _ROWS, _THIN = 8, 16  # rows of a tile, at most: each is a stream of reads; the same of one vector
 _ACROSS = 4  # vectors of a tile side by side, at most
 _NEAR, _NEXT = 1 << 15, 1 << 18  # bytes that stay in the first cache, and in the second one
-_LINE, _FAR_LINE = 2.2 / 64, 3.0 / 64  # cycles for a byte from the second cache, and from behind it
+_VECTOR, _FAR_VECTOR = 2.2, 3.0  # for a whole vector from the second cache, and from behind it
 _READ, _FAR_READ = 0.06, 0.2  # cycles that a read costs besides, from the first cache and from others
 _LATENCY = 6.0  # cycles until a sum can be added to again, and some for delays
 _TILE = 10.0  # cycles to begin and to end a tile
@@ -162,7 +162,7 @@ def _by_columns(work: Work, target: Target, rows: int, width: int) -> float:
         for height, tiles in pieces(work.rows, rows):
             sums = height * len(each)
             far = work.depth * (columns + height) * work.item > _NEAR
-            lines = starts * columns * work.item * _LINE if far else 0.0
+            lines = columns / lanes * _VECTOR if far else 0.0
             step = max(height * sum(each), sum(each) + 0.5 * starts * height, _floor(sums, starts), lines)
             step += _READ * (height + len(each)) + _FAR_READ * far * len(each)
             total += panels * tiles * (_TILE + _STORE * max(0, sums - 16) + work.depth * step)
@@ -174,7 +174,7 @@ def _by_sum(work: Work, target: Target, rows: int, width: int) -> float:
     lanes, starts, total = target.lanes(work.dtype), target.multipliers, 0.0
     steps, near = -(-work.depth // lanes), work.depth * work.item
     far = near * work.rows > _NEXT and work.columns > width
-    line = starts * lanes * work.item * (_FAR_LINE if far else _LINE)
+    line = _FAR_VECTOR if far else _VECTOR
     if near * (width + work.rows) <= _NEAR:
         line = 0.0
     for columns, panels in pieces(work.columns, width):

@@ -217,7 +217,7 @@ class _Sums:
         self.chains: list[list[Any]] = [list(first), *(list(zeros) for _ in range(count - 1))]
 
     def loop(self, depth: int | ir.Value, step: Callable[[Any], None], done: int = 0) -> None:
-        """Write all steps but those done: written out if that is little, else as a loop over some at a time."""
+        """Write all steps from `done` on: written out if that is little, else as a loop over some at once."""
         if not isinstance(depth, int):
             self._loop(0, depth, 1, step)
             return
@@ -231,7 +231,7 @@ class _Sums:
     def stretches(
         self, count: int, steps: int, step: Callable[[Any], None], begin: Callable[[ir.Value], None]
     ) -> int:
-        """Write the first steps as stretches of about so many, each begun by something else; return how many."""
+        """Write the first steps as stretches, each begun by something else; return how many steps it were."""
         steps = steps // self._body * self._body
         with self._carried(0, count, 1, "stretch") as which:
             begin(which)
