@@ -12,6 +12,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ import numpy as np
 from chainrule.compiler.addresses import Spans, address, located
 from chainrule.compiler.cpu.chunks import chunks
 from chainrule.compiler.cpu.draw import Advance, Draw
+from chainrule.compiler.cpu.epilogue import Epilogue
 from chainrule.compiler.cpu.kernel import Kernel
 from chainrule.compiler.cpu.loops import Loops
 from chainrule.compiler.cpu.native import Native, Room
@@ -189,18 +191,23 @@ class Step:
     # ---- making ----------------------------------------------------------------------------------
     def _kernel(self, item: Item) -> Work:
         """Return the kernel of an item, its operands and which of them it writes."""
-        if item.stores:
+        if item.stores and item.work is None:
             nest = Nest.of(item.variables, item.stores, item.serial)
             return Loops(nest), list(nest.buffers), nest.written
-        writes = tuple(range(len(item.buffers) - len(item.written), len(item.buffers)))
+        if len(item.stores) > 1 or any(each.buffer not in item.written[:1] for each in item.stores):
+            nest, first = Nest.as_given(item.variables, item.stores), len(item.operands)
+            writes = tuple(first + place for place in nest.written)
+            return replace(item.work, finish=Epilogue(nest)), [*item.operands, *nest.buffers], writes
+        buffers = [*item.operands, *(each.buffer for each in item.stores)]
+        writes = tuple(place for place, each in enumerate(buffers) if each in item.written)
         if not isinstance(item.work, tuple):
-            return item.work, item.buffers, writes
+            return item.work, buffers, writes
         what, params = item.work
         count = int(np.prod(params["shape"], dtype=np.int64))
         low, high = params["numbers"]
         dtype = "int64" if params["kind"] == "integers" else np.dtype(params["dtype"]).name
         draw = Draw(params["kind"], count, dtype, low, high)
-        return (draw if what == "draw" else Advance(draw.blocks)), item.buffers, writes
+        return (draw if what == "draw" else Advance(draw.blocks)), buffers, writes
 
     def _call(
         self, kernel: Any, buffers: list[Buffer], writes: tuple[int, ...], offsets: dict[Buffer, int]

@@ -11,27 +11,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
-from chainrule import scalar
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
+from chainrule.compiler.cpu.evaluation import Evaluation
 from chainrule.compiler.cpu.folding import Folding
-from chainrule.compiler.cpu.places import Places
-from chainrule.compiler.cpu.scalars import Typed, evaluate
+from chainrule.compiler.cpu.scalars import Typed
 from chainrule.compiler.cpu.target import Target
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.index import Variable
-from chainrule.compiler.nests.nest import Nest, Store
+from chainrule.compiler.nests.nest import Nest
 from chainrule.compiler.nests.term import Term
-from chainrule.scalar.expr import apply
 
 _ENOUGH = 16  # parts that the outer loops are cut into, where they can be
 _CHUNK = 4096  # items in one part of the loop in the lanes, where that is the outermost
 _EVEN = 64  # vectors of every width fill so many items
-_X, _Y = scalar.variable("x"), scalar.variable("y")
 
 
 @dataclass(frozen=True)
@@ -84,26 +81,20 @@ class Loops:
         return cut
 
 
-class Writer:
+class Writer(Evaluation):
     """Writes one nest."""
 
     def __init__(self, nest: Nest, cut: list[Variable], function: ir.Function, target: Target) -> None:
-        self.nest, self.cut = nest, cut
-        self.code = Code(function, target)
-        self.target = target
-        *pointers, self.scratch, self.low, self.high = function.args
-        self.pointers = {id(b): p for b, p in zip(nest.buffers, pointers, strict=True)}
-        self.scopes: list[dict[Term, Typed]] = [{}]
-        self.places = Places(self.code, self._integers)
-        self.bound: set[Variable] = set()
-        self.mask: ir.Value | None = None
-        self.folding = Folding(self)
         found = nest.terms
-        self.folds = [each for each in found if each.kind in ("fold", "first")]
-        self.below = {each: set(terms.walk([each])) - {each} for each in self.folds}
         sizes = [s.buffer.dtype.itemsize for s in nest.stores]
         sizes += [t.dtype.itemsize for t in found if t.dtype.kind == "f" and not t.weak]
-        self.width = target.lanes(np.dtype(f"u{min(max(4, *sizes), 8)}"))
+        width = target.lanes(np.dtype(f"u{min(max(4, *sizes), 8)}"))
+        *pointers, _, self.low, self.high = function.args
+        super().__init__(Code(function, target), nest.buffers, pointers, width)
+        self.nest, self.cut = nest, cut
+        self.folding = Folding(self)
+        self.folds = [each for each in found if each.kind in ("fold", "first")]
+        self.below = {each: set(terms.walk([each])) - {each} for each in self.folds}
 
     # ---- loops -----------------------------------------------------------------------------------
     def write(self) -> None:
@@ -138,7 +129,7 @@ class Writer:
         """Write loops over the variables round the stores, with all before a loop that it does not change."""
         self.hoist(roots, set(variables))
         if not variables:
-            self._store_all()
+            self.store_all(self.nest.stores)
             return
         first, *rest = variables
         if first is self.nest.vector:
@@ -148,18 +139,6 @@ class Writer:
             self.enter(first, place)
             self._each(rest, roots)
             self.leave([first])
-
-    def enter(self, of: Variable, place: ir.Value) -> None:
-        """Begin the inside of a loop: what is computed there is forgotten when it ends."""
-        self.places.set(of, place)
-        self.bound.add(of)
-        self.scopes.append({})
-
-    def leave(self, variables: Sequence[Variable]) -> None:
-        """End the inside of loops."""
-        self.bound.difference_update(variables)
-        self.scopes.pop()
-        self.places.forget(variables)
 
     def hoist(self, roots: Sequence[Term], unbound: set[Variable]) -> None:
         """Compute now what the loops to come do not change."""
@@ -215,160 +194,10 @@ class Writer:
         self.places.lanes(None, 1)
         self.leave([of])
 
-    # ---- stores ----------------------------------------------------------------------------------
-    def _store_all(self) -> None:
-        values = [
-            (store, self.value(terms.cast(store.term, store.buffer.dtype))) for store in self.nest.stores
-        ]
-        for store, value in values:
-            self._store(store, value.value)
-
-    def _store(self, store: Store, value: ir.Value) -> None:
-        if store.bound is None:
-            self._put(store, value)
-            return
-        inside = self.places.within(*store.bound)
-        before = self.mask
-        if isinstance(inside.type, ir.VectorType):
-            self.mask = inside if before is None else self.code.builder.and_(before, inside)
-            self._put(store, value)
-            self.mask = before
-        else:
-            with self.code.only_if(inside):
-                self._put(store, value)
-
-    def _put(self, store: Store, value: ir.Value) -> None:
-        code, dtype = self.code, store.buffer.dtype
-        pointer = self.pointers[id(store.buffer)]
-        vector = self.places.vector
-        step = store.place.step(vector) if vector is not None else 0
-        spread = vector is not None and (step is None or step != 0)
-        value = code.splat(value, self.width) if spread else value
-        if store.adds:
-            value = self._added(terms.load(store.buffer, store.place), value)
-        if dtype == np.bool_:
-            wide = ir.IntType(8)
-            value = code.builder.zext(value, ir.VectorType(wide, self.width) if spread else wide)
-        if not spread:
-            code.store(value, pointer, self.places.plain(store.place), dtype)
-        elif step == 1:
-            code.store_masked(value, pointer, self.places.plain(store.place), dtype, self.mask)
-        else:
-            code.scatter(value, pointer, self.places.wide(store.place), dtype, self.mask)
-
-    def _added(self, there: Term, value: ir.Value) -> ir.Value:
-        given = {"x": self._load(there), "y": Typed(value, there.dtype, False)}
-        return evaluate(self.code, apply("add", _X, _Y), given, self.width).value
-
-    # ---- terms -----------------------------------------------------------------------------------
-    def value(self, term: Term) -> Typed:
-        """Return a term's value, computed at most once where its variables are known."""
-        for scope in reversed(self.scopes):
-            if term in scope:
-                return scope[term]
-        made = _KINDS[term.kind](self, term)
-        self.scopes[-1][term] = made
-        return made
-
-    def knows(self, term: Term) -> bool:
-        """Tell whether a term is computed already."""
-        return any(term in scope for scope in self.scopes)
-
-    def _integers(self, term: Term) -> Any:
-        """Return an integer that an index reads, plain or one a lane."""
-        return self.value(term).value
-
-    def _number(self, term: Term) -> Typed:
-        kind: Any = {bool: ir.BIT, int: ir.IntType(64), float: ir.DoubleType()}
-        known = term.data[2]
-        return Typed(ir.Constant(kind[known.__class__], known), term.dtype, True)
-
-    def _setting(self, term: Term) -> Typed:
-        buffer, slot = term.data
-        return Typed(self.code.load(self.pointers[id(buffer)], slot, np.float64), term.dtype, True)
-
-    def _load(self, term: Term) -> Typed:
-        buffer, place = term.data
-        code, pointer, dtype = self.code, self.pointers[id(buffer)], buffer.dtype
-        step = place.step(self.places.vector) if self.places.vector is not None else 0
-        if step == 0:
-            value = code.load(pointer, self.places.plain(place), dtype)
-        elif step in (1, -1):
-            first, count = self.places.plain(place), buffer.count
-            value = code.neighbours(pointer, first, dtype, self.width, self.mask, count, step == -1)
-        else:
-            value = code.gather(pointer, self.places.wide(place), dtype, self.mask)
-        if dtype == np.bool_:
-            value = code.builder.icmp_unsigned("!=", value, ir.Constant(value.type, None))
-        return Typed(value, dtype, False)
-
-    def _apply(self, term: Term) -> Typed:
-        root, names = term.data
-        given = {name: self.value(arg) for name, arg in zip(names, term.args, strict=True)}
-        made = evaluate(self.code, root, given, self.width)
-        return made if made.dtype == term.dtype and not made.weak else self.converted(made, term.dtype)
-
-    def _cast(self, term: Term) -> Typed:
-        return self.converted(self.value(term.args[0]), term.dtype)
-
-    def converted(self, value: Typed, dtype: np.dtype[Any]) -> Typed:
-        """Return a value in another dtype."""
-        return evaluate(self.code, scalar.cast(_X, dtype.name), {"x": value}, self.width)
-
     def _folded(self, term: Term) -> Typed:
         return self.folding.value(term)
 
-    # ---- guards ----------------------------------------------------------------------------------
-    def _guard(self, term: Term) -> Typed:
-        ((index, low, high),) = term.data
-        otherwise = self.value(term.args[1])
-        vector = self.places.vector
-        if vector is not None and vector in index.free:
-            return self._masked(term, otherwise)
-        inside = self.places.within(index, low, high)
-        builder, function = self.code.builder, self.code.function
-        before = builder.block
-        then, after = function.append_basic_block("inside"), function.append_basic_block("either")
-        builder.cbranch(inside, then, after)
-        builder.position_at_end(then)
-        self.scopes.append({})
-        value = self.value(term.args[0])
-        wide = isinstance(value.value.type, ir.VectorType)
-        self.scopes.pop()
-        last = builder.block
-        builder.branch(after)
-        builder.position_at_end(after)
-        other = otherwise.value
-        if wide and not isinstance(other.type, ir.VectorType):
-            other = self._early_splat(before, other)
-        elif not wide and isinstance(other.type, ir.VectorType):
-            value = Typed(self._early_splat(last, value.value), value.dtype, value.weak)
-        phi = builder.phi(other.type)
-        phi.add_incoming(value.value, last)
-        phi.add_incoming(other, before)
-        return Typed(phi, value.dtype, value.weak)
-
-    def _early_splat(self, block: ir.Block, value: ir.Value) -> ir.Value:
-        """Make a vector of a number at the end of a block that is already closed."""
-        builder, kept = self.code.builder, self.code.builder.block
-        builder.position_at_end(block)
-        made = self.code.splat(value, self.width)
-        builder.position_at_end(kept)
-        return made
-
-    def _masked(self, term: Term, otherwise: Typed) -> Typed:
-        ((index, low, high),) = term.data
-        inside = self.places.within(index, low, high)
-        before, builder = self.mask, self.code.builder
-        self.mask = inside if before is None else builder.and_(before, inside)
-        self.scopes.append({})
-        value = self.value(term.args[0])
-        self.scopes.pop()
-        self.mask = before
-        made = builder.select(
-            inside, self.code.splat(value.value, self.width), self.code.splat(otherwise.value, self.width)
-        )
-        return Typed(made, value.dtype, value.weak)
+    kinds: ClassVar = {**Evaluation.kinds, "fold": _folded, "first": _folded}
 
 
 def _chunk(nest: Nest) -> int:
@@ -386,15 +215,3 @@ def _harmless(term: Term) -> bool:
         for each in terms.walk([term])
         if each.kind == "load"
     )
-
-
-_KINDS: dict[str, Callable[[Writer, Term], Typed]] = {
-    "load": Writer._load,
-    "number": Writer._number,
-    "setting": Writer._setting,
-    "apply": Writer._apply,
-    "cast": Writer._cast,
-    "guard": Writer._guard,
-    "fold": Writer._folded,
-    "first": Writer._folded,
-}

@@ -1,7 +1,8 @@
 """Agenda: the work of a program in order, where stores over one space share a nest if they can.
 
 A store may join an earlier nest when all that it reads is there by then, and nobody in between reads
-or changes what it touches. What it reads of a store in that nest it takes from the register.
+or changes what it touches. What it reads of a store in that nest it takes from the register. A matrix
+product is such a nest, too, whose first store is its result: simple stores that read it may join.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from chainrule.core.spec import Shape
 
 Space = tuple[Shape, bool]
 _DEEPEST = 100  # of a term: what handles terms calls itself for each level
+_SIMPLE = {"product", "load", "number", "setting", "apply", "cast"}
 
 
 def space_of(shape: Shape, spread: bool) -> Space:
@@ -28,11 +30,12 @@ def space_of(shape: Shape, spread: bool) -> Space:
 
 @dataclass(eq=False)
 class Item:
-    """One piece of work over buffers: stores over a space, or `work` that a kernel is made for."""
+    """One piece of work over buffers: `work` that a kernel is made for, stores over a space, or both."""
 
     buffers: list[Buffer]
     written: list[Buffer]
     work: Any = None
+    operands: Sequence[Buffer] = ()  # of the work
     variables: Sequence[Variable] = ()
     stores: list[Store] = field(default_factory=list[Store])
     serial: Sequence[Variable] = ()
@@ -49,11 +52,20 @@ class Agenda:
 
     def work(self, kind: Any, reads: Sequence[Buffer], writes: Sequence[Buffer]) -> None:
         """Add work of its own kind."""
-        self._append(Item([*reads, *writes], list(writes), kind))
+        self._append(Item([*reads, *writes], list(writes), kind, [*reads, *writes]))
+
+    def product(
+        self, kind: Any, reads: Sequence[Buffer], variables: Sequence[Variable], store: Store
+    ) -> None:
+        """Add a matrix product that stores its result; two variables let others join it."""
+        if len(variables) == 2:
+            shape = tuple(each.extent for each in variables)
+            self._spaces.setdefault(space_of(shape, False), []).append(len(self.items))
+        self._append(Item([*reads, store.buffer], [store.buffer], kind, reads, variables, [store]))
 
     def nest(self, variables: Sequence[Variable], store: Store, serial: Sequence[Variable] = ()) -> None:
         """Add a nest that nothing may join."""
-        self._append(Item(_buffers(store), [store.buffer], None, variables, [store], serial))
+        self._append(Item(_buffers(store), [store.buffer], None, (), variables, [store], serial))
 
     def store(self, space: Space, variables: Sequence[Variable], store: Store) -> None:
         """Let a store join the nest with which it shares most, the latest of such, or begin a nest."""
@@ -71,17 +83,21 @@ class Agenda:
             self._note(place, _buffers(made), [made.buffer])
             return
         self._spaces.setdefault(space, []).append(len(self.items))
-        self._append(Item(_buffers(store), [store.buffer], None, variables, [store]))
+        self._append(Item(_buffers(store), [store.buffer], None, (), variables, [store]))
 
     def drop_unread(self) -> None:
         """Leave out stores into inner memory that nothing reads: their readers took them from registers."""
         read: set[Buffer] = set()
+        kept: list[Item] = []
         for item in reversed(self.items):
             item.stores = [each for each in item.stores if each.buffer.role != "inner" or each.buffer in read]
-            read.update(item.buffers if item.work is not None else ())
+            if not item.stores and not all(each in item.operands for each in item.written):
+                continue
+            kept.append(item)
+            read.update(item.operands)
             for each in item.stores:
                 read.update(_buffers(each) if each.adds else _read(each))
-        self.items = [item for item in self.items if item.work is not None or item.stores]
+        self.items = kept[::-1]
 
     def checks_first(self) -> int:
         """Put what decides about flags in front of all that outlives the step; return how many items.
@@ -122,6 +138,8 @@ class Agenda:
     def _joined(self, place: int, store: Store) -> Store | None:
         """Return the store as a part of an earlier nest, or None where it may not be."""
         item, reads = self.items[place], reads_of(store.term)
+        if store.buffer in item.operands:
+            return None
         if self._touched.get(store.buffer, -1) > place:
             return None
         if any(self._changed.get(each, -1) > place for each in reads):
@@ -137,7 +155,9 @@ class Agenda:
                 return None
         if store.buffer in item.buffers and any(reads_elsewhere(s.term, store) for s in item.stores):
             return None
-        return replace(store, term=term) if term.depth <= _DEEPEST else None
+        made = replace(store, term=term)
+        simple = item.work is None or _is_simple(made, item.variables[-1])
+        return made if simple and term.depth <= _DEEPEST else None
 
 
 def reads_of(term: Term) -> tuple[Buffer, ...]:
@@ -153,6 +173,20 @@ def reads_elsewhere(term: Term, store: Store) -> bool:
     return store.buffer in reads_of(term) and any(
         each.kind == "load" and each.data[0] is store.buffer and each.data[1] != store.place
         for each in terms.walk([term])
+    )
+
+
+def _is_simple(store: Store, lanes: Variable) -> bool:
+    """Tell whether a store takes the number of a product, and else only what lies side by side."""
+    found = terms.walk([store.term])
+    places = [each.data[1] for each in found if each.kind == "load"]
+    return (
+        any(each.kind == "product" for each in found)
+        and all(each.kind in _SIMPLE for each in found)
+        and all(place.step(lanes) in (0, 1) for place in places)
+        and store.place.step(lanes) == 1
+        and store.bound is None
+        and not store.adds
     )
 
 

@@ -51,7 +51,11 @@ def product_of(lowering: Any, step: Equation) -> Buffer:
     else:
         home = lowering.home(step.output)
     out = Matrix(_size(rows), _size(columns), *merged)
-    lowering.add(Product(_size(batch), one[1], two[1], out, dtype.name), [one[0], two[0]], [home])
+    product = Product(_size(batch), one[1], two[1], out, dtype.name)
+    variables, at = lowering.elements.loops(home.shape, "o")
+    store = Store(home, home.address(at), terms.product(home, variables))
+    alone = apart or len(home.shape) != 2 or min(home.shape) < _WIDE  # nothing joins it
+    lowering.agenda.product(product, [one[0], two[0]], [] if alone else variables, store)
     return _reordered(lowering, step.output, home, order) if apart else home
 
 

@@ -53,11 +53,14 @@ class Nest:
         written = [replace(s, term=_written_out(s.term)) for s in stores]
         kept = [each for each in variables if each.extent > 1]
         kept, written = _merged(kept, written, fixed)
-        found = _all(written)
-        reads = [t for t in found if t.kind in ("load", "setting")]
-        buffers = list(dict.fromkeys([t.data[0] for t in reads] + [s.buffer for s in written]))
         free = [each for each in kept if each not in fixed]
-        return Nest(tuple(kept), in_lanes(kept, free, written, found), tuple(written), tuple(buffers), fixed)
+        vector = in_lanes(kept, free, written, _all(written))
+        return Nest(tuple(kept), vector, tuple(written), _touched(written), fixed)
+
+    @staticmethod
+    def as_given(variables: Sequence[Variable], stores: Sequence[Store]) -> Nest:
+        """Return the nest of these stores with just these loops, the last one in the lanes."""
+        return Nest(tuple(variables), variables[-1], tuple(stores), _touched(stores))
 
     @property
     def terms(self) -> list[Term]:
@@ -110,6 +113,11 @@ def _all(stores: Iterable[Store]) -> list[Term]:
     return terms.walk([s.term for s in stored] + [read for s in stored for read in s.place.reads])
 
 
+def _touched(stores: Sequence[Store]) -> tuple[Buffer, ...]:
+    reads = [each.data[0] for each in _all(stores) if each.kind in ("load", "setting")]
+    return tuple(dict.fromkeys([*reads, *(store.buffer for store in stores)]))
+
+
 def _name(term: Term, buffers: dict[int, str], count: int) -> str:
     if term.kind == "number":
         return term.data[1]
@@ -120,6 +128,8 @@ def _name(term: Term, buffers: dict[int, str], count: int) -> str:
 
 def _shown(term: Term, known: dict[Term, str], buffers: dict[int, str]) -> str:
     args = ", ".join(known[arg] for arg in term.args)
+    if term.kind == "product":
+        return "product"
     if term.kind == "load":
         return f"{buffers[id(term.data[0])]}[{_read(term.data[1], known)}]"
     if term.kind == "apply":

@@ -26,7 +26,8 @@ class Term:
     load (buffer, index) · number (a Python number) · setting (buffer, slot: a number that is read at
     each run) · apply (expression, names of the arguments) · cast · fold (monoid, variables) ·
     first (variables: the place of the first true item) · guard (bounds: the first argument where
-    low <= index <= high for all of them, else the second)
+    low <= index <= high for all of them, else the second) · product (buffer: the number that a matrix
+    product has for the place, there before anything is stored)
     """
 
     __slots__ = ("args", "data", "depth", "dtype", "free", "kind", "reads", "weak")
@@ -71,6 +72,11 @@ def _make(
 def load(buffer: Buffer, place: Index) -> Term:
     """Return the element of a buffer at an address."""
     return _make("load", (buffer, place), (), buffer.dtype, place.free)
+
+
+def product(buffer: Buffer, variables: Iterable[Variable]) -> Term:
+    """Return what a matrix product, whose result a buffer is, has for the values of the variables."""
+    return _make("product", buffer, (), buffer.dtype, frozenset(variables))
 
 
 def value(known: float | int | bool) -> Term:

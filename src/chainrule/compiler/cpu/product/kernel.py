@@ -25,9 +25,9 @@ _PIECES = 240  # divisible by every number of threads up to 6
 
 @dataclass(frozen=True)
 class Product:
-    """c[b, m, n] = sum over k of left[b, m, k] * right[b, k, n], given to `finish` or stored in out.
+    """c[b, m, n] = sum over k of left[b, m, k] * right[b, k, n], stored in out or given to `finish`.
 
-    Operands: left, right, out, then those of `finish`. Every sum is added in an order that depends
+    Operands: left, right, then out, or those of `finish`. Every sum is added in an order that depends
     on the sizes, strides and processor alone. Raises ShapeError where the sizes do not agree.
     """
 
@@ -51,7 +51,7 @@ class Product:
     @property
     def parts(self) -> int:
         """1 for small products; else more than there are threads, to be cut evenly."""
-        return 1 if self.flops <= 2 * _ALONE else _PIECES
+        return 1 if self._multiplications <= _ALONE else _PIECES
 
     @property
     def scratch(self) -> int:
@@ -60,20 +60,22 @@ class Product:
 
     @property
     def flops(self) -> int:
-        """Two for each multiplication."""
-        return 2 * self.batch * self.left.rows * self.left.columns * self.right.columns
+        """Two for each multiplication, and those of the finish."""
+        return 2 * self._multiplications + self._work.finish.flops
 
     @property
     def bytes(self) -> int:
         """Each operand once."""
-        items = sum(
-            (self.batch if each.batch else 1) * each.rows * each.columns
-            for each in (self.left, self.right, self.out)
-        )
-        return items * np.dtype(self.dtype).itemsize
+        given = (self.left, self.right)
+        items = sum((self.batch if each.batch else 1) * each.rows * each.columns for each in given)
+        return items * np.dtype(self.dtype).itemsize + self._work.finish.bytes
+
+    @property
+    def _multiplications(self) -> int:
+        return self.batch * self.left.rows * self.left.columns * self.right.columns
 
     def emit(self, function: ir.Function, target: Target) -> None:
-        """Fill `void f(ptr left, ptr right, ptr out, ptr further..., ptr scratch, i64 lo, i64 hi)`."""
+        """Fill `void f(ptr left, ptr right, ptr others..., ptr scratch, i64 lo, i64 hi)`."""
         Driver(self._work, self.parts, function, target).write()
 
     @cached_property
@@ -85,4 +87,5 @@ class Product:
         exchanged = self.finish is None and (beside or thin)
         if exchanged:
             left, right, out = right.transposed, left.transposed, out.transposed
-        return Work(self.batch, left, right, self.dtype, self.finish or Store(out, self.dtype), exchanged)
+        finish = self.finish or Store(out, self.dtype, self.batch)
+        return Work(self.batch, left, right, self.dtype, finish, exchanged)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
@@ -42,14 +43,16 @@ class Matrix:
 
 
 class Finish(Protocol):
-    """What is done with finished numbers; `operands` pointers are given besides the product's out.
-
-    A finish is a frozen dataclass: its `repr` is part of the kernel's.
-    """
+    """What is done with finished numbers. It is a frozen dataclass: its `repr` is part of the kernel's."""
 
     @property
-    def operands(self) -> int:
-        """How many further pointers it takes."""
+    def flops(self) -> int:
+        """Operations on all numbers together."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """Bytes read and written."""
         ...
 
     def emit(
@@ -66,8 +69,8 @@ class Finish(Protocol):
     ) -> None:
         """Write what happens to `value`: `lanes` neighbouring columns of a row (1: a plain number).
 
-        `pointers` are out and the further operands; lanes that the mask leaves out (None: none)
-        lie outside of the product and must not be read or written.
+        `pointers` are those of the product's operands behind the two that are multiplied; lanes that the
+        mask leaves out (None: none) lie outside of the product and must not be read or written.
         """
         ...
 
@@ -81,7 +84,7 @@ class Finish(Protocol):
         column: ir.Value,
         columns: int,
     ) -> None:
-        """Ask for the memory that some columns of a row will be written to."""
+        """Ask for the memory that the finish of some columns of a row will need."""
         ...
 
 
@@ -91,7 +94,13 @@ class Store:
 
     out: Matrix
     dtype: str
-    operands: int = 0
+    batch: int = 1
+    flops: ClassVar[int] = 0
+
+    @property
+    def bytes(self) -> int:
+        """Those written."""
+        return self.batch * self.out.rows * self.out.columns * np.dtype(self.dtype).itemsize
 
     def emit(
         self,
@@ -128,6 +137,18 @@ class Store:
     ) -> None:
         """Ask for the lines; where columns lie apart they are too many."""
         if self.out.column == 1:
-            start = code.at(pointers[0], self.out.offset(code, batch, row, column), self.dtype)
-            for place in (*range(0, columns, LINE // np.dtype(self.dtype).itemsize), columns - 1):
-                code.prefetch(start, place, self.dtype, to_write=True)
+            ask_for(code, pointers[0], self.out.offset(code, batch, row, column), columns, self.dtype)
+
+
+def ask_for(
+    code: Code,
+    pointer: ir.Value,
+    first: ir.Value,
+    columns: int,
+    dtype: npt.DTypeLike,
+    to_write: bool = True,
+) -> None:
+    """Ask for the lines of memory that hold so many neighbours."""
+    start = code.at(pointer, first, dtype)
+    for place in (*range(0, columns, LINE // np.dtype(dtype).itemsize), columns - 1):
+        code.prefetch(start, place, dtype, to_write=to_write)

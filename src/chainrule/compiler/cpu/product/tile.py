@@ -122,7 +122,7 @@ def by_columns(
 ) -> list[list[Finished]]:
     """Write the sums with columns in the lanes, from zero or from what they were before.
 
-    Storing waits for memory: `expect` asks for the place of a row, row by row during the first half.
+    Storing waits for memory: `expect` asks for what the finish of a row needs, row by row meanwhile.
     """
     runs = vectors(tile.columns, tile.lanes)
     widths = {lanes for _, lanes, _ in runs}
@@ -144,7 +144,7 @@ def by_columns(
 
     done = 0
     if expect is not None and tile.depth >= _LONG * tile.rows:
-        done = sums.stretches(tile.rows, tile.depth // (2 * tile.rows), step, expect)
+        done = sums.stretches(tile.rows, tile.depth // tile.rows, step, expect)
     sums.loop(tile.depth if depth is None else depth, step, done)
     found = iter(sums.values())
     return [[(*run, next(found)) for run in runs] for _ in range(tile.rows)]

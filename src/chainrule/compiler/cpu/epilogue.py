@@ -1,0 +1,89 @@
+"""Epilogue: stores over the space of a matrix product, written where its numbers are finished.
+
+What a tile has in registers is used at once: an activation, a bias, the update of the weights whose
+gradient it is. How the product is computed is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.compiler.cpu import ir
+from chainrule.compiler.cpu.code import Code
+from chainrule.compiler.cpu.evaluation import Evaluation
+from chainrule.compiler.cpu.product.matrix import ask_for
+from chainrule.compiler.cpu.scalars import Typed
+from chainrule.compiler.nests.nest import Nest
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """The finish of a product; the nest's loops are rows and columns. Operands: the nest's buffers."""
+
+    nest: Nest
+
+    def __repr__(self) -> str:
+        return str(self.nest)
+
+    @property
+    def flops(self) -> int:
+        """Operations on numbers."""
+        return self.nest.flops
+
+    @property
+    def bytes(self) -> int:
+        """Bytes read and written."""
+        return self.nest.bytes
+
+    def emit(
+        self,
+        code: Code,
+        pointers: Sequence[ir.Value],
+        value: ir.Value,
+        *,
+        batch: ir.Value,
+        row: ir.Value,
+        column: ir.Value,
+        lanes: int,
+        mask: ir.Value | None,
+    ) -> None:
+        """Write the stores for some columns of a row."""
+        here = self._at(code, pointers, row, column, lanes)
+        here.mask = mask
+        for each in self.nest.terms:
+            if each.kind == "product":
+                here.scopes[0][each] = Typed(value, each.dtype, False)
+        here.store_all(self.nest.stores)
+
+    def expect(
+        self,
+        code: Code,
+        pointers: Sequence[ir.Value],
+        *,
+        batch: ir.Value,
+        row: ir.Value,
+        column: ir.Value,
+        columns: int,
+    ) -> None:
+        """Ask for what changes from row to row."""
+        here = self._at(code, pointers, row, column, 1)
+        loads = [each.data for each in self.nest.terms if each.kind == "load"]
+        places: dict[Any, bool] = dict.fromkeys(loads, False)
+        places |= {(each.buffer, each.place): True for each in self.nest.stores}
+        down, across = self.nest.variables
+        for (buffer, place), written in places.items():
+            if place.step(down) and place.step(across) == 1:
+                pointer, first = here.pointers[id(buffer)], here.places.plain(place)
+                ask_for(code, pointer, first, columns, buffer.dtype, written)
+
+    def _at(
+        self, code: Code, pointers: Sequence[ir.Value], row: ir.Value, column: ir.Value, lanes: int
+    ) -> Evaluation:
+        here = Evaluation(code, self.nest.buffers, pointers, lanes)
+        for variable, place in zip(self.nest.variables, (row, column), strict=True):
+            here.enter(variable, place)
+        if lanes > 1:
+            here.places.lanes(self.nest.vector, lanes)
+        return here
