@@ -57,8 +57,8 @@ class Agenda:
     def product(
         self, kind: Any, reads: Sequence[Buffer], variables: Sequence[Variable], store: Store
     ) -> None:
-        """Add a matrix product that stores its result; two variables let others join it."""
-        if len(variables) == 2:
+        """Add a matrix product that stores its result; variables, its rows and columns, let others join it."""
+        if variables:
             shape = tuple(each.extent for each in variables)
             self._spaces.setdefault(space_of(shape, False), []).append(len(self.items))
         self._append(Item([*reads, store.buffer], [store.buffer], kind, reads, variables, [store]))

@@ -54,8 +54,8 @@ def product_of(lowering: Any, step: Equation) -> Buffer:
     product = Product(_size(batch), one[1], two[1], out, dtype.name)
     variables, at = lowering.elements.loops(home.shape, "o")
     store = Store(home, home.address(at), terms.product(home, variables))
-    alone = apart or len(home.shape) != 2 or min(home.shape) < _WIDE  # nothing joins it
-    lowering.agenda.product(product, [one[0], two[0]], [] if alone else variables, store)
+    plain = not apart and home.shape == (out.rows, out.columns) and min(home.shape) > 1
+    lowering.agenda.product(product, [one[0], two[0]], variables if plain else [], store)
     return _reordered(lowering, step.output, home, order) if apart else home
 
 
