@@ -57,7 +57,7 @@ class Agenda:
     def product(
         self, kind: Any, reads: Sequence[Buffer], variables: Sequence[Variable], store: Store
     ) -> None:
-        """Add a matrix product that stores its result; variables, its rows and columns, let others join it."""
+        """Add a matrix product that stores its result; others may join it where it has loop variables."""
         if variables:
             shape = tuple(each.extent for each in variables)
             self._spaces.setdefault(space_of(shape, False), []).append(len(self.items))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.compiler.cpu import ir
-from chainrule.compiler.cpu.code import Code, constant, type_of
+from chainrule.compiler.cpu.code import POINTER, Code, constant, type_of
 from chainrule.compiler.cpu.product import tile as tiles
 from chainrule.compiler.cpu.product.operands import Operands, sizes
 from chainrule.compiler.cpu.product.plan import Work, plan
@@ -173,6 +173,8 @@ class Driver:
             kinds = [each.type for each in args]
             kind = ir.FunctionType(ir.VoidType(), kinds)
             function = ir.Function(self.code.module, kind, name, internal=True)
+            for each in function.args:
+                each.noalias = each.type.text == POINTER.text
             inner = Code(function, self.code.target)
             left, right, *rest = function.args
             part = Slice(*rest[:3]) if self.sliced else None

@@ -76,6 +76,8 @@ class Product:
 
     def emit(self, function: ir.Function, target: Target) -> None:
         """Fill `void f(ptr left, ptr right, ptr others..., ptr scratch, i64 lo, i64 hi)`."""
+        for pointer in function.args[:-2]:
+            pointer.noalias = True
         Driver(self._work, self.parts, function, target).write()
 
     @cached_property
