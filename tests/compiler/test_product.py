@@ -178,28 +178,18 @@ class AddBias:
     """A finish of the test's own: adds a number of each column, and tells rows and batches apart."""
 
     out: Matrix
-    operands: int = 2
+    flops: int = 0
+    bytes: int = 0
 
-    def emit(
-        self,
-        code: Code,
-        pointers: Any,
-        value: ir.Value,
-        *,
-        batch: Any,
-        row: Any,
-        column: Any,
-        lanes: int,
-        mask: Any,
-    ) -> None:
+    def emit(self, code: Code, pointers: Any, value: ir.Value, at: Any, *, lanes: int, mask: Any) -> None:
         out, bias, scale = pointers
-        added = code.builder.fadd(value, code.load_masked(bias, column, "float32", lanes, mask))
-        factor = code.splat(code.load(scale, row, "float32"), lanes)
-        place = self.out.offset(code, batch, row, column)
+        added = code.builder.fadd(value, code.load_masked(bias, at.column, "float32", lanes, mask))
+        factor = code.splat(code.load(scale, at.row, "float32"), lanes)
+        place = self.out.offset(code, at)
         code.store_masked(code.builder.fmul(added, factor), out, place, "float32", mask)
 
-    def expect(self, code: Code, pointers: Any, **place: Any) -> None:
-        Store(self.out, "float32").expect(code, pointers, **place)
+    def expect(self, code: Code, pointers: Any, at: Any, columns: int) -> None:
+        Store(self.out, "float32").expect(code, pointers, at, columns)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -13,7 +13,7 @@ from typing import Any
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code
 from chainrule.compiler.cpu.evaluation import Evaluation
-from chainrule.compiler.cpu.product.matrix import ask_for
+from chainrule.compiler.cpu.product.matrix import Spot, ask_for
 from chainrule.compiler.cpu.scalars import Typed
 from chainrule.compiler.nests.nest import Nest
 
@@ -42,33 +42,22 @@ class Epilogue:
         code: Code,
         pointers: Sequence[ir.Value],
         value: ir.Value,
+        at: Spot,
         *,
-        batch: ir.Value,
-        row: ir.Value,
-        column: ir.Value,
         lanes: int,
         mask: ir.Value | None,
     ) -> None:
         """Write the stores for some columns of a row."""
-        here = self._at(code, pointers, row, column, lanes)
+        here = self._there(code, pointers, at, lanes)
         here.mask = mask
         for each in self.nest.terms:
             if each.kind == "product":
                 here.scopes[0][each] = Typed(value, each.dtype, False)
         here.store_all(self.nest.stores)
 
-    def expect(
-        self,
-        code: Code,
-        pointers: Sequence[ir.Value],
-        *,
-        batch: ir.Value,
-        row: ir.Value,
-        column: ir.Value,
-        columns: int,
-    ) -> None:
+    def expect(self, code: Code, pointers: Sequence[ir.Value], at: Spot, columns: int) -> None:
         """Ask for what changes from row to row."""
-        here = self._at(code, pointers, row, column, 1)
+        here = self._there(code, pointers, at, 1)
         loads = [each.data for each in self.nest.terms if each.kind == "load"]
         places: dict[Any, bool] = dict.fromkeys(loads, False)
         places |= {(each.buffer, each.place): True for each in self.nest.stores}
@@ -78,11 +67,9 @@ class Epilogue:
                 pointer, first = here.pointers[id(buffer)], here.places.plain(place)
                 ask_for(code, pointer, first, columns, buffer.dtype, written)
 
-    def _at(
-        self, code: Code, pointers: Sequence[ir.Value], row: ir.Value, column: ir.Value, lanes: int
-    ) -> Evaluation:
+    def _there(self, code: Code, pointers: Sequence[ir.Value], at: Spot, lanes: int) -> Evaluation:
         here = Evaluation(code, self.nest.buffers, pointers, lanes)
-        for variable, place in zip(self.nest.variables, (row, column), strict=True):
+        for variable, place in zip(self.nest.variables, (at.row, at.column), strict=True):
             here.enter(variable, place)
         if lanes > 1:
             here.places.lanes(self.nest.vector, lanes)

@@ -12,6 +12,7 @@ from typing import Any
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import POINTER, Code, constant, type_of
 from chainrule.compiler.cpu.product import tile as tiles
+from chainrule.compiler.cpu.product.matrix import Spot
 from chainrule.compiler.cpu.product.operands import Operands, sizes
 from chainrule.compiler.cpu.product.plan import Work, plan
 from chainrule.compiler.cpu.product.tile import Destination, Slice, Tile
@@ -168,7 +169,7 @@ class Driver:
         """Call the function of a tile, which is written at its first use."""
         name = f"{self.code.function.name}.tile{tile.rows}x{tile.columns}"
         function = self.code.module.globals.get(name)
-        args = [*given, *to.pointers, to.batch, to.row, to.column]
+        args = [*given, *to.pointers, *to.first]
         if function is None:
             kinds = [each.type for each in args]
             kind = ir.FunctionType(ir.VoidType(), kinds)
@@ -179,12 +180,13 @@ class Driver:
             left, right, *rest = function.args
             part = Slice(*rest[:3]) if self.sliced else None
             *pointers, batch, row, column = rest[3:] if self.sliced else rest
-            tiles.emit(inner, tile, left, right, Destination(to.finish, pointers, batch, row, column), part)
+            here = Destination(to.finish, pointers, Spot(batch, row, column))
+            tiles.emit(inner, tile, left, right, here, part)
             inner.finish()
         self.code.builder.call(function, args)
 
     def _to(self, batch: ir.Value, row: ir.Value, column: ir.Value) -> Destination:
-        return Destination(self.work.finish, self.operands.pointers, batch, row, column)
+        return Destination(self.work.finish, self.operands.pointers, Spot(batch, row, column))
 
     def _least(self, a: Any, b: Any) -> ir.Value:
         return self.code.call("llvm.smin", [a, b])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,14 @@ import numpy.typing as npt
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
 from chainrule.core.memory import LINE
+
+
+class Spot(NamedTuple):
+    """A place in a batch of matrices."""
+
+    batch: Any
+    row: Any
+    column: Any
 
 
 @dataclass(frozen=True)
@@ -33,10 +41,10 @@ class Matrix:
         """The same numbers, rows and columns exchanged."""
         return Matrix(self.columns, self.rows, self.column, self.row, self.batch)
 
-    def offset(self, code: Code, batch: Any, row: Any, column: Any) -> ir.Value:
+    def offset(self, code: Code, at: Spot) -> ir.Value:
         """Return the offset of an element, in elements."""
         total = constant(0)
-        for index, stride in ((batch, self.batch), (row, self.row), (column, self.column)):
+        for index, stride in zip(at, (self.batch, self.row, self.column), strict=True):
             term = code.builder.mul(code.index(index), constant(stride), flags=("nsw",))
             total = code.builder.add(total, term, flags=("nsw",))
         return total
@@ -60,30 +68,19 @@ class Finish(Protocol):
         code: Code,
         pointers: Sequence[ir.Value],
         value: ir.Value,
+        at: Spot,
         *,
-        batch: ir.Value,
-        row: ir.Value,
-        column: ir.Value,
         lanes: int,
         mask: ir.Value | None,
     ) -> None:
-        """Write what happens to `value`: `lanes` neighbouring columns of a row (1: a plain number).
+        """Write what happens to `value`: `lanes` neighbours of a row (1: a plain number) from a spot on.
 
         `pointers` are those of the product's operands behind the two that are multiplied; lanes that the
         mask leaves out (None: none) lie outside of the product and must not be read or written.
         """
         ...
 
-    def expect(
-        self,
-        code: Code,
-        pointers: Sequence[ir.Value],
-        *,
-        batch: ir.Value,
-        row: ir.Value,
-        column: ir.Value,
-        columns: int,
-    ) -> None:
+    def expect(self, code: Code, pointers: Sequence[ir.Value], at: Spot, columns: int) -> None:
         """Ask for the memory that the finish of some columns of a row will need."""
         ...
 
@@ -107,37 +104,25 @@ class Store:
         code: Code,
         pointers: Sequence[ir.Value],
         value: ir.Value,
+        at: Spot,
         *,
-        batch: ir.Value,
-        row: ir.Value,
-        column: ir.Value,
         lanes: int,
         mask: ir.Value | None,
     ) -> None:
         """Write a vector where out's columns are neighbours, else number by number."""
-        offset = self.out.offset(code, batch, row, column)
+        offset = self.out.offset(code, at)
         if self.out.column == 1 or lanes == 1:
             code.store_masked(value, pointers[0], offset, self.dtype, mask)
             return
-        valid = lanes if mask is None else sum(mask.constant)
-        for lane in range(valid):
+        for lane in range(lanes if mask is None else sum(mask.constant)):
             item = code.builder.extract_element(value, ir.Constant(ir.I32, lane))
             place = code.builder.add(offset, constant(lane * self.out.column))
             code.store(item, pointers[0], place, self.dtype)
 
-    def expect(
-        self,
-        code: Code,
-        pointers: Sequence[ir.Value],
-        *,
-        batch: ir.Value,
-        row: ir.Value,
-        column: ir.Value,
-        columns: int,
-    ) -> None:
+    def expect(self, code: Code, pointers: Sequence[ir.Value], at: Spot, columns: int) -> None:
         """Ask for the lines; where columns lie apart they are too many."""
         if self.out.column == 1:
-            ask_for(code, pointers[0], self.out.offset(code, batch, row, column), columns, self.dtype)
+            ask_for(code, pointers[0], self.out.offset(code, at), columns, self.dtype)
 
 
 def ask_for(

@@ -11,7 +11,7 @@ from typing import Any
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
-from chainrule.compiler.cpu.product.matrix import Matrix
+from chainrule.compiler.cpu.product.matrix import Matrix, Spot
 from chainrule.compiler.cpu.product.pack import Lines, Panel, pack, panel_width
 from chainrule.compiler.cpu.product.plan import Plan, Work
 from chainrule.compiler.cpu.product.tile import Tile
@@ -81,7 +81,7 @@ class Operands:
                     pack(self.code, lines, here, count, Panel(self.stripe_at(stripe), self.stripe))
 
     def _at(self, pointer: ir.Value, matrix: Matrix, batch: Any, row: Any, column: Any) -> ir.Value:
-        return self.code.at(pointer, matrix.offset(self.code, batch, row, column), self.work.dtype)
+        return self.code.at(pointer, matrix.offset(self.code, Spot(batch, row, column)), self.work.dtype)
 
     def _lines(self, matrix: Matrix, steps: Any) -> Lines:
         return Lines(matrix.row, matrix.column, steps, self.work.dtype, self.plan.lanes)

@@ -16,7 +16,7 @@ from typing import Any
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant, type_of
-from chainrule.compiler.cpu.product.matrix import Finish
+from chainrule.compiler.cpu.product.matrix import Finish, Spot
 from chainrule.compiler.cpu.product.pack import first_lanes, shuffled
 from chainrule.compiler.cpu.product.plan import chains, vectors
 
@@ -46,9 +46,12 @@ class Destination:
 
     finish: Finish
     pointers: Sequence[ir.Value]
-    batch: ir.Value
-    row: ir.Value
-    column: ir.Value
+    first: Spot
+
+    def spot(self, code: Code, row: Any, column: int = 0) -> Spot:
+        """Return a place of the tile."""
+        places = (code.index(row), constant(column))
+        return Spot(self.first.batch, *map(code.builder.add, self.first[1:], places))
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,7 @@ def emit(
 
 
 def _expect(code: Code, tile: Tile, to: Destination, row: ir.Value) -> None:
-    row = code.builder.add(to.row, row)
-    to.finish.expect(code, to.pointers, batch=to.batch, row=row, column=to.column, columns=tile.columns)
+    to.finish.expect(code, to.pointers, to.spot(code, row), tile.columns)
 
 
 def kept_width(tile: Tile) -> int:
@@ -102,13 +104,9 @@ def kept_width(tile: Tile) -> int:
 
 def _finish(code: Code, rows: Sequence[Sequence[Finished]], to: Destination) -> None:
     for row, found in enumerate(rows):
-        at = code.builder.add(to.row, constant(row))
         for first, lanes, valid, value in found:
-            column = code.builder.add(to.column, constant(first))
-            mask = first_lanes(valid, lanes)
-            to.finish.emit(
-                code, to.pointers, value, batch=to.batch, row=at, column=column, lanes=lanes, mask=mask
-            )
+            at, mask = to.spot(code, row, first), first_lanes(valid, lanes)
+            to.finish.emit(code, to.pointers, value, at, lanes=lanes, mask=mask)
 
 
 def by_columns(
