@@ -54,7 +54,7 @@ def product_of(lowering: Any, step: Equation) -> Buffer:
     product = Product(_size(batch), one[1], two[1], out, dtype.name)
     variables, at = lowering.elements.loops(home.shape, "o")
     store = Store(home, home.address(at), terms.product(home, variables))
-    plain = not apart and home.shape == (out.rows, out.columns) and min(home.shape) > 1
+    plain = not apart and home.shape == (out.rows, out.columns) and out.columns > 1
     lowering.agenda.product(product, [one[0], two[0]], variables if plain else [], store)
     return _reordered(lowering, step.output, home, order) if apart else home
 
