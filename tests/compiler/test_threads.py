@@ -99,6 +99,16 @@ def test_the_number_of_threads_may_change_between_runs() -> None:
     assert np.array_equal(arrays[0], expected(6))
 
 
+def test_a_compiled_function_takes_threads_that_were_asked_for_after_its_first_run() -> None:
+    x = np.ones((500, 500), np.float32)
+    f = cr.compile(lambda a: cr.tanh(a @ a))
+    for number in (1, 2, 3):
+        cr.set_num_threads(number)
+        for _ in range(3):
+            assert f(x).data[0, 0] == 1
+        assert number in (1, getattr(team._present.team, "threads", None))
+
+
 def test_a_program_that_finds_the_team_at_work_runs_alone() -> None:
     cr.set_num_threads(2)
     native = Native(ring(MUCH, SIZE), target())

@@ -108,18 +108,18 @@ class Native:
         """Run iterations first, first + 1, ... below last.
 
         `table` holds the addresses of the bases: a ctypes array (quickest), or integers. The room is
-        for one run at a time; without one, there is one for each.
+        for one run at a time; without one, or with more threads than it has space for, one is found.
         """
         if not isinstance(table, ctypes.Array):
             table = addresses(table)
-        mine = room or self._free_room()
+        mine = room if room is not None and room.threads >= self._threads else self._free_room()
         if (last - first) * self.schedule.nanoseconds < _SHORT:
             self._alone_and_short(table, mine.address, first, last)
         elif (last - first) * self.schedule.gain < _WAKE or min(mine.threads, self._threads) == 1:
             self._alone(table, mine.address, first, last)
         else:
             self._run_the_quicker_way(table, mine, first, last)
-        if room is None:
+        if mine is not room:
             self._rooms.append(mine)
 
     def once(self, table: Any, room: Room) -> Callable[[], None]:
