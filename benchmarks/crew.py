@@ -50,18 +50,25 @@ class Crew:
             send(self._processes[name], do, arguments)
         return {name: answer(name, self._processes[name]) for name in asked}
 
+    def ask_each(self, names: Iterable[str], do: str, **arguments: Any) -> dict[str, Any]:
+        """Ask one contender after the other: some find out meanwhile how many threads pay."""
+        found = {}
+        for name in names:
+            self._pause()
+            found |= self.ask([name], do, **arguments)
+        return found
+
     def measure(self, row: Row, names: Iterable[str], run: str, count: int, options: Options) -> Row:
         """Let contenders have turns of a run of `count` iterations; return the row with their figures."""
         calls = {}
         for name in (*names, peers.PEAK):
             what = {"run": "fma" if name == peers.PEAK else run, "count": count}
-            calls[name] = {**what, "calls": self.ask([name], "calls", budget=options.budget, **what)[name]}
+            found = self.ask_each([name], "calls", budget=options.budget, **what)
+            calls[name] = {**what, "calls": found[name]}
         busiest = dict.fromkeys(calls, 0.0)
 
         def turn(name: str) -> float:
-            if self.threads > 1:
-                time.sleep(SPINNING)
-            found = self.ask([name], "turn", **calls[name])[name]
+            found = self.ask_each([name], "turn", **calls[name])[name]
             busiest[name] = max(found["cores"], busiest[name])
             return found["seconds"]
 
@@ -69,6 +76,11 @@ class Crew:
         peak = self._flops / figures.pop(peers.PEAK).median
         figures = {name: sample.divided(count) for name, sample in figures.items()}
         return replace(row, figures=figures, peak=peak, cores=busiest, threads=self.threads)
+
+    def _pause(self) -> None:
+        """Wait until the idle threads of those who had a turn before rest."""
+        if self.threads > 1:
+            time.sleep(SPINNING)
 
 
 def alone(name: str, threads: int, more: Mapping[str, str], do: str, **arguments: Any) -> Any:

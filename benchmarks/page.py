@@ -30,10 +30,10 @@ from a run over every row, or from several over some rows each, on one machine, 
 after the other. Each contender is a process of its own, with the number of threads set for every library
 in it. First all contenders must agree: the losses of ten steps from the same weights on the same batches,
 and of an epoch of ten more, to 1e-5 (dropout switched off for this comparison only). Then each warms up
-by itself for a second, and they take turns; with several threads after a pause, as the idle threads of some
-libraries keep a core busy for a while. A figure is the median over the rounds; in brackets stand the
-quartiles. *Step* is one call with one batch, its loss read. *Epoch* is the time of an iteration where a
-whole epoch is asked for, shuffled: `.epoch` here, `lax.scan` in one call or a loop of calls in JAX,
+by itself for a second, and they take turns; with several threads each time after a pause, as the idle
+threads of some libraries keep a core busy for a while. A figure is the median over the rounds; in brackets
+stand the quartiles. *Step* is one call with one batch, its loss read. *Epoch* is the time of an iteration
+where a whole epoch is asked for, shuffled: `.epoch` here, `lax.scan` in one call or a loop of calls in JAX,
 `partial_fit` in scikit-learn, a loop elsewhere.
 *Flops* are the useful ones: 2 for each multiply-add of a matrix product or convolution, forward and
 backward, by one formula for all. *Peak* is what a loop of fused multiply-adds reaches in the same rounds

@@ -55,7 +55,7 @@ def _measured(
     present = [name for name in crew if _takes_part(name, runs, training) and name not in notes]
     build = {"do": "train", "row": training.name, "smoke": options.smoke}
     crew.ask(present, **build, plain=True)
-    agree(crew.ask(present, "losses", epoch="epoch" in runs))
+    agree(crew.ask_each(present, "losses", epoch="epoch" in runs))
     if training != training.without_dropout():
         crew.ask(present, **build, plain=False)
     measured = training.smaller() if options.smoke else training
