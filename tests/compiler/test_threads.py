@@ -109,6 +109,24 @@ def test_a_compiled_function_takes_threads_that_were_asked_for_after_its_first_r
         assert number in (1, getattr(team._present.team, "threads", None))
 
 
+def test_an_epoch_goes_on_where_more_threads_are_asked_for_meanwhile() -> None:
+    w, runs = cr.tensor(np.zeros((900, 900), np.float32)), []
+
+    @cr.compile
+    def step(x, y):
+        w.assign(w + x.T @ x / 8)
+        return (w[0, 0] + 0 * y[0]).reshape(())
+
+    def more(done: int) -> None:
+        runs.append(done)
+        cr.set_num_threads(2)
+
+    cr.set_num_threads(1)
+    count = 400
+    losses = step.epoch(np.ones((8 * count, 900), np.float32), np.zeros(8 * count), 8, report=more)
+    assert losses[-1] == count and runs[0] < runs[-1] == count
+
+
 def test_a_program_that_finds_the_team_at_work_runs_alone() -> None:
     cr.set_num_threads(2)
     native = Native(ring(MUCH, SIZE), target())

@@ -156,7 +156,8 @@ class Compiled:
                     latest.steady = latest.repeats()
                 continue
             rest = order[done * batch_size : whole * batch_size]
-            losses.extend(plan.epoch((xs, ys), rest, whole - done, report).tolist())
+            all_done = report and (lambda more, before=done: report(before + more))
+            losses.extend(plan.epoch((xs, ys), rest, whole - done, all_done).tolist())
         return np.array(losses)
 
     def _steady_plan(self, xs: Array, ys: Array, batch_size: int) -> Plan | None:

@@ -246,7 +246,7 @@ class Step:
             if self._prepares:
                 self._prepare()
             results = self.results.prepare()
-            self.native.run(self._table, 0, 1, self._room)
+            self.native.run(self._table)
             if self.outside.streams:
                 self.after()
             for array, staged in back:

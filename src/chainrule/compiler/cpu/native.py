@@ -108,26 +108,27 @@ class Native:
         """Run iterations first, first + 1, ... below last.
 
         `table` holds the addresses of the bases: a ctypes array (quickest), or integers. The room is
-        for one run at a time; without one, or with more threads than it has space for, one is found.
+        for one run at a time, and for as many threads as were set when it was made; without one, there
+        is one for each run.
         """
         if not isinstance(table, ctypes.Array):
             table = addresses(table)
-        mine = room if room is not None and room.threads >= self._threads else self._free_room()
+        mine = room or self._free_room()
         if (last - first) * self.schedule.nanoseconds < _SHORT:
             self._alone_and_short(table, mine.address, first, last)
         elif (last - first) * self.schedule.gain < _WAKE or min(mine.threads, self._threads) == 1:
             self._alone(table, mine.address, first, last)
         else:
             self._run_the_quicker_way(table, mine, first, last)
-        if mine is not room:
+        if room is None:
             self._rooms.append(mine)
 
     def once(self, table: Any, room: Room) -> Callable[[], None]:
-        """Return what runs the first iteration on a ctypes table, as `run` does."""
+        """Return what runs the first iteration on a ctypes table, as `run` does; a short one in the room."""
         if self.schedule.nanoseconds < _SHORT:
             pointers = ctypes.cast(table, ctypes.c_void_p), *map(ctypes.c_void_p, (room.address, 0, 1))
             return partial(self._alone_and_short, *pointers)  # converted once
-        return partial(self.run, table, 0, 1, room)
+        return partial(self.run, table)
 
     def _run_the_quicker_way(self, table: Any, room: Room, first: int, last: int) -> None:
         """Run by a team, or alone where that is quicker or the team is at work."""
