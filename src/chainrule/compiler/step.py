@@ -194,7 +194,7 @@ class Step:
         if item.stores and item.work is None:
             nest = Nest.of(item.variables, item.stores, item.serial)
             return Loops(nest), list(nest.buffers), nest.written
-        if len(item.stores) > 1 or any(each.buffer not in item.written[:1] for each in item.stores):
+        if any(each.buffer is not item.written[0] for each in item.stores):  # more than a product's result
             nest, first = Nest.as_given(item.variables, item.stores), len(item.operands)
             writes = tuple(first + place for place in nest.written)
             return replace(item.work, finish=Epilogue(nest)), [*item.operands, *nest.buffers], writes

@@ -2,7 +2,8 @@
 
 Either neighbouring columns fill the lanes (each number of the left is spread over them), or
 neighbouring terms of the sum do (nothing is packed, and the lanes are added at the end). Tiles are
-chosen by counting cycles of a whole product; all counts are in multiply-adds that could start meanwhile.
+chosen by counting the cycles of a whole product. A cycle here is the time in which one multiply-add of
+a vector starts: with two multipliers half a cycle of the processor, in which only `_LATENCY` is given.
 """
 
 from __future__ import annotations
