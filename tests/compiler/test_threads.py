@@ -16,7 +16,7 @@ from tests.compiler.small_kernels import Turn
 from tests.compiler.test_native import buffers, ring, ring_in_numpy
 
 import chainrule as cr
-from chainrule.compiler.cpu import native, schedule, team
+from chainrule.compiler.cpu import chunks, native, schedule, team
 from chainrule.compiler.cpu.native import Native, addresses
 from chainrule.compiler.cpu.product.kernel import Product
 from chainrule.compiler.cpu.product.matrix import Matrix
@@ -109,7 +109,10 @@ def test_a_compiled_function_takes_threads_that_were_asked_for_after_its_first_r
         assert number in (1, getattr(team._present.team, "threads", None))
 
 
-def test_an_epoch_goes_on_where_more_threads_are_asked_for_meanwhile() -> None:
+def test_an_epoch_goes_on_where_more_threads_are_asked_for_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chunks, "_REPORT", 0)  # however quick the machine is
     w, runs = cr.tensor(np.zeros((900, 900), np.float32)), []
 
     @cr.compile
@@ -198,7 +201,7 @@ def test_a_short_program_does_not_wake_a_team() -> None:
 SCRIPT = """
 import multiprocessing, os, sys
 import chainrule as cr
-from chainrule.compiler.cpu import native, schedule, team
+from chainrule.compiler.cpu import chunks, native, schedule, team
 from tests.compiler.test_threads import SIZE, MUCH, Native, buffers, expected, np, ring, target
 
 def check():

@@ -91,7 +91,12 @@ class Evaluation:
         elif step == 1:
             code.store_masked(value, pointer, self.places.plain(store.place), dtype, self.mask)
         else:
-            code.scatter(value, pointer, self.places.wide(store.place), dtype, self.mask)
+            self.scatter(store, value)
+
+    def scatter(self, store: Store, value: ir.Value) -> None:
+        """Write a vector whose numbers are no neighbours in memory."""
+        pointer, place = self.pointers[id(store.buffer)], self.places.wide(store.place)
+        self.code.scatter(value, pointer, place, store.buffer.dtype, self.mask)
 
     def _added(self, there: Term, value: ir.Value) -> ir.Value:
         given = {"x": self._load(there), "y": Typed(value, there.dtype, False)}
@@ -134,10 +139,16 @@ class Evaluation:
             first, count = self.places.plain(place), buffer.count
             value = code.neighbours(pointer, first, dtype, self.width, self.mask, count, step == -1)
         else:
-            value = code.gather(pointer, self.places.wide(place), dtype, self.mask)
+            value = self.gather(term)
         if dtype == np.bool_:
             value = code.builder.icmp_unsigned("!=", value, ir.Constant(value.type, None))
         return Typed(value, dtype, False)
+
+    def gather(self, term: Term) -> ir.Value:
+        """Read a vector whose numbers are no neighbours in memory."""
+        buffer, place = term.data
+        pointer = self.pointers[id(buffer)]
+        return self.code.gather(pointer, self.places.wide(place), buffer.dtype, self.mask)
 
     def _apply(self, term: Term) -> Typed:
         root, names = term.data

@@ -20,10 +20,12 @@ from chainrule.compiler.cpu.code import Code, constant
 from chainrule.compiler.cpu.evaluation import Evaluation
 from chainrule.compiler.cpu.folding import Folding
 from chainrule.compiler.cpu.scalars import Typed
+from chainrule.compiler.cpu.squares import Squared, scratch_bytes
 from chainrule.compiler.cpu.target import Target
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.index import Variable
-from chainrule.compiler.nests.nest import Nest
+from chainrule.compiler.nests.nest import Nest, Store
+from chainrule.compiler.nests.squares import SIDE
 from chainrule.compiler.nests.term import Term
 
 _ENOUGH = 16  # parts that the outer loops are cut into, where they can be
@@ -51,9 +53,12 @@ class Loops:
         chunk = _chunk(self.nest)
         if chunk:
             return -(-self.nest.variables[0].extent // chunk)
-        return math.prod(each.extent for each in self._cut())
+        return math.prod(_pieces(self.nest, each) for each in self._cut())
 
-    scratch = 0
+    @property
+    def scratch(self) -> int:
+        """Bytes of working space."""
+        return scratch_bytes(self.nest.squares)
 
     @property
     def flops(self) -> int:
@@ -75,7 +80,7 @@ class Loops:
         """Return the outermost loops, enough of them to be shared among threads."""
         cut: list[Variable] = []
         for each in self.nest.variables:
-            if each in self.nest.serial or math.prod(v.extent for v in cut) >= _ENOUGH:
+            if each in self.nest.serial or math.prod(_pieces(self.nest, v) for v in cut) >= _ENOUGH:
                 break
             cut += [each] if each is not self.nest.vector else []
         return cut
@@ -89,12 +94,13 @@ class Writer(Evaluation):
         sizes = [s.buffer.dtype.itemsize for s in nest.stores]
         sizes += [t.dtype.itemsize for t in found if t.dtype.kind == "f" and not t.weak]
         width = target.lanes(np.dtype(f"u{min(max(4, *sizes), 8)}"))
-        *pointers, _, self.low, self.high = function.args
+        *pointers, scratch, self.low, self.high = function.args
         super().__init__(Code(function, target), nest.buffers, pointers, width)
         self.nest, self.cut = nest, cut
         self.folding = Folding(self)
         self.folds = [each for each in found if each.kind in ("fold", "first")]
         self.below = {each: set(terms.walk([each])) - {each} for each in self.folds}
+        self.squared = None if nest.squares is None else Squared(self, nest.squares, scratch)
 
     # ---- loops -----------------------------------------------------------------------------------
     def write(self) -> None:
@@ -106,30 +112,38 @@ class Writer(Evaluation):
             first, *rest = self.nest.variables
             start, stop = (self.code.builder.mul(each, constant(chunk)) for each in (self.low, self.high))
             stop = self.places.least(stop, constant(first.extent))
-            self._stretch(first, start, stop, lambda: self._each(rest, roots))
+            self.stretch(first, start, stop, lambda: self._each(rest, roots))
         else:
             with self.code.loop(self.low, self.high, name="part") as part:
-                self._bind_cut(part)
+                bound = self._bind_cut(part)
                 self.scopes.append({})
-                self._each([each for each in self.nest.variables if each not in self.cut], roots)
-                self.leave(self.cut)
+                self._each([each for each in self.nest.variables if each not in bound], roots)
+                self.leave(bound)
         self.code.finish()
 
-    def _bind_cut(self, part: ir.Value) -> None:
-        """Take the number of a part apart into the outer loops' variables."""
-        builder = self.code.builder
-        for each in reversed(self.cut[1:]):
-            self.places.set(each, builder.urem(part, constant(each.extent)))
-            part = builder.udiv(part, constant(each.extent))
-        if self.cut:
-            self.places.set(self.cut[0], part)
-        self.bound.update(self.cut)
+    def _bind_cut(self, part: ir.Value) -> list[Variable]:
+        """Take the number of a part apart into the outer loops' variables; return those."""
+        builder, bound = self.code.builder, list[Variable]()
+        for each in reversed(self.cut):
+            count = constant(_pieces(self.nest, each))
+            piece = part if each is self.cut[0] else builder.urem(part, count)
+            part = builder.udiv(part, count)
+            if self.squared is not None and each is self.squared.along:
+                self.squared.take(piece)
+            else:
+                self.places.set(each, piece)
+                bound.append(each)
+        self.bound.update(bound)
+        return bound
 
     def _each(self, variables: Sequence[Variable], roots: Sequence[Term]) -> None:
         """Write loops over the variables round the stores, with all before a loop that it does not change."""
         self.hoist(roots, set(variables))
         if not variables:
             self.store_all(self.nest.stores)
+            return
+        if self.squared is not None and self.squared.has_all(variables):
+            self.squared.write()
             return
         first, *rest = variables
         if first is self.nest.vector:
@@ -162,26 +176,26 @@ class Writer(Evaluation):
             visit(root, False)
 
     # ---- the lanes -------------------------------------------------------------------------------
-    def _stretch(self, of: Variable, start: ir.Value, stop: ir.Value, body: Callable[[], None]) -> None:
+    def stretch(self, of: Variable, start: ir.Value, stop: ir.Value, body: Callable[[], None]) -> None:
         """Write the body for every vector of a stretch of a variable, the last one masked."""
         whole = self.places.whole(start, stop, self.width)
         with self.code.loop(start, whole, self.width, of.name) as place:
-            self._vector_at(of, place, None, body)
+            self.vector_at(of, place, None, body)
         with self.code.only_if(self.code.builder.icmp_signed("<", whole, stop)):
-            self._vector_at(of, whole, self.code.builder.sub(stop, whole), body)
+            self.vector_at(of, whole, self.code.builder.sub(stop, whole), body)
 
     def vectors(self, of: Variable, extent: int, body: Callable[[], None]) -> None:
         """Write the body for vector after vector of a variable, the last one masked."""
         whole = extent // self.width * self.width
         if whole == self.width:
-            self._vector_at(of, constant(0), None, body)
+            self.vector_at(of, constant(0), None, body)
         elif whole:
             with self.code.loop(0, whole, self.width, of.name) as place:
-                self._vector_at(of, place, None, body)
+                self.vector_at(of, place, None, body)
         if extent > whole:
-            self._vector_at(of, constant(whole), constant(extent - whole), body)
+            self.vector_at(of, constant(whole), constant(extent - whole), body)
 
-    def _vector_at(
+    def vector_at(
         self, of: Variable, place: ir.Value, count: ir.Value | None, body: Callable[[], None]
     ) -> None:
         """Write the body for one vector that begins at `place`; `count` of its lanes are meant."""
@@ -194,6 +208,19 @@ class Writer(Evaluation):
         self.places.lanes(None, 1)
         self.leave([of])
 
+    # ---- numbers that are no neighbours ----------------------------------------------------------
+    def gather(self, term: Term) -> ir.Value:
+        """Read a vector's numbers, from a square if they are in one."""
+        by_square = self.squared is not None and self.squared.has(term)
+        return self.squared.read(term) if by_square else super().gather(term)
+
+    def scatter(self, store: Store, value: ir.Value) -> None:
+        """Write a vector's numbers, into a square if they belong in one."""
+        if self.squared is not None and self.squared.has(store):
+            self.squared.put(store, value)
+        else:
+            super().scatter(store, value)
+
     def _folded(self, term: Term) -> Typed:
         return self.folding.value(term)
 
@@ -202,10 +229,16 @@ class Writer(Evaluation):
 
 def _chunk(nest: Nest) -> int:
     """Return how many items of the loop in the lanes a part has; 0 where others are the outermost."""
-    if nest.vector is None or nest.vector is not nest.variables[0]:
+    if nest.vector is None or nest.vector is not nest.variables[0] or nest.squares is not None:
         return 0
     inside = math.prod(each.extent for each in nest.variables[1:])
     return max(1, _CHUNK // _EVEN // inside) * _EVEN
+
+
+def _pieces(nest: Nest, of: Variable) -> int:
+    """Return into how many pieces a loop can be cut: steps, or rows of squares."""
+    rows = nest.squares is not None and of is nest.squares.along
+    return -(-of.extent // SIDE) if rows else of.extent
 
 
 def _harmless(term: Term) -> bool:

@@ -13,6 +13,9 @@ import numpy as np
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.target import Target
+from chainrule.core.memory import LINE
+
+_BEGINNING = 2048  # bytes of the next row that are asked for meanwhile; what follows, caches foresee
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,17 @@ class Gather:
         """Fill `void f(ptr source, ptr order, ptr destination, ptr scratch, i64 lo, i64 hi)`."""
         code = Code(function, target)
         source, order, destination, _, low, high = function.args
+        last = code.builder.sub(high, constant(1))
+
+        def at(pointer: ir.Value, row: ir.Value) -> ir.Value:
+            return code.at(pointer, code.builder.mul(row, constant(self.width)), np.int8)
+
         with code.loop(low, high, name="row") as row:
-            chosen = code.load(order, row, np.int64)
-            ends = [(destination, row), (source, chosen)]
-            to, here = (code.at(p, code.builder.mul(i, constant(self.width)), np.int8) for p, i in ends)
-            _copy(code, to, here, self.width)
+            after = code.call("llvm.smin", [code.builder.add(row, constant(1)), last])
+            chosen, then = (at(source, code.load(order, each, np.int64)) for each in (row, after))
+            for line in range(0, min(self.width, _BEGINNING), LINE):
+                code.prefetch(then, line, np.int8)
+            _copy(code, at(destination, row), chosen, self.width)
         code.finish()
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.index import Index, Variable, loop, number, variable
 from chainrule.compiler.nests.lanes import in_lanes
+from chainrule.compiler.nests.squares import Squares, squares
 from chainrule.compiler.nests.term import Term
 from chainrule.scalar.expr import apply, constant
 from chainrule.scalar.expr import variable as named
@@ -88,7 +90,14 @@ class Nest:
         """The bytes read and written, each buffer's once."""
         return sum(each.bytes for each in self.buffers)
 
+    @cached_property
+    def squares(self) -> Squares | None:
+        """What is taken in squares of the two innermost loops."""
+        return squares(self)
+
     def _manner(self, of: Variable) -> str:
+        if self.squares is not None and of is self.squares.along:
+            return " in squares"
         return " in lanes" if of is self.vector else " in order" if of in self.serial else ""
 
     def __str__(self) -> str:

@@ -13,8 +13,7 @@ from typing import Any
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.product.plan import vectors
-
-_I32 = ir.I32
+from chainrule.compiler.cpu.transpose import shuffled, transposed
 
 
 @dataclass(frozen=True)
@@ -141,29 +140,6 @@ def _transposer(code: Code, lines: Lines, filled: tuple[int, int], width: int) -
             inner.store(value, there, index * width, lines.dtype)
     inner.finish()
     return function
-
-
-def transposed(code: Code, rows: list[ir.Value]) -> list[ir.Value]:
-    """Return the columns of a square of vectors, a power of two on a side.
-
-    For each bit of the place, the off-diagonal quarters of every 2 x 2 blocks are exchanged.
-    """
-    size, rows = len(rows), list(rows)
-    bit = 1
-    while bit < size:
-        upper = [j if not j & bit else size + j - bit for j in range(size)]
-        lower = [j + bit if not j & bit else size + j for j in range(size)]
-        for i in (i for i in range(size) if not i & bit):
-            a, b = rows[i], rows[i + bit]
-            rows[i], rows[i + bit] = shuffled(code, a, b, upper), shuffled(code, a, b, lower)
-        bit *= 2
-    return rows
-
-
-def shuffled(code: Code, a: ir.Value, b: ir.Value, picks: list[int]) -> ir.Value:
-    """Return a vector of lanes picked from two, those of the second counted on from the first's."""
-    mask = ir.Constant(ir.VectorType(_I32, len(picks)), picks)
-    return code.builder.shuffle_vector(a, b, mask)
 
 
 def first_lanes(valid: int, lanes: int) -> ir.Constant | None:

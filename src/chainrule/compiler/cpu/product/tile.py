@@ -17,8 +17,9 @@ from typing import Any
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant, type_of
 from chainrule.compiler.cpu.product.matrix import Finish, Spot
-from chainrule.compiler.cpu.product.pack import first_lanes, shuffled
+from chainrule.compiler.cpu.product.pack import first_lanes
 from chainrule.compiler.cpu.product.plan import chains, vectors
+from chainrule.compiler.cpu.transpose import shuffled
 
 _UNROLLED = 48  # multiply-adds up to which a loop is written out
 _LONG = 16  # steps for each row of a tile from which on its place in the result is asked for early

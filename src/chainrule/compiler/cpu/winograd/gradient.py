@@ -18,9 +18,9 @@ from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant
 from chainrule.compiler.cpu.convolution.geometry import Geometry
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
-from chainrule.compiler.cpu.product.pack import transposed
 from chainrule.compiler.cpu.product.tile import across
 from chainrule.compiler.cpu.target import Target
+from chainrule.compiler.cpu.transpose import transposed
 from chainrule.compiler.cpu.winograd.filters import WINDOW
 from chainrule.compiler.cpu.winograd.matrices import POINTS, Matrices
 from chainrule.compiler.cpu.winograd.passes import PRODUCTS, TAPS, TILE, Pass, forward
