@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule.compiler.addresses import Spans, address, located
+from chainrule.compiler.cpu.ahead import asking
 from chainrule.compiler.cpu.chunks import chunks
 from chainrule.compiler.cpu.draw import Advance, Draw
 from chainrule.compiler.cpu.epilogue import Epilogue
@@ -162,7 +163,7 @@ class Step:
             gathers.append(Call(Gather(rows, width), operands, (2,)))
         size = self._loss_bytes
         kept = (Place(base["result"], size=size), Place(base["losses"], step=size))
-        calls = [*gathers, *self._calls, Call(Record(size), kept, (1,))]
+        calls = [*gathers, *asking(self._calls, gathers), Call(Record(size), kept, (1,))]
         return Native(calls, target(), self._gate(len(gathers)))
 
     @property
@@ -315,7 +316,8 @@ class Step:
             self._hold_arguments(self._batch)
             for place, source in enumerate(sources, self._base["source"]):
                 self._hold_read(place, source)
-            self._hold_read(self._base["order"], order)
+            after = order[: len(self._batch[0])]  # the last batch asks for one after it, too
+            self._hold_read(self._base["order"], np.concatenate([order, after]))
             self._hold(self._base["losses"], losses)
             self.before()
             results = self.results.prepare()

@@ -156,12 +156,21 @@ class Code:
         self.builder.store(value, self.at(pointer, offset, dtype), np.dtype(dtype).itemsize)
 
     def prefetch(
-        self, pointer: ir.Value, offset: Any, dtype: npt.DTypeLike, *, to_write: bool = False
+        self,
+        pointer: ir.Value,
+        offset: Any,
+        dtype: npt.DTypeLike,
+        *,
+        to_write: bool = False,
+        far: bool = False,
     ) -> None:
-        """Ask for the line `offset` elements behind a pointer, which need not be one of a buffer."""
+        """Ask for the line `offset` elements behind a pointer, which need not be one of a buffer.
+
+        `far`: into the second cache only.
+        """
         signature = ir.FunctionType(ir.VoidType(), [POINTER, ir.I32, ir.I32, ir.I32])
         function = self.module.declared("llvm.prefetch.p0", signature)
-        write, keep, data = (ir.Constant(ir.I32, each) for each in (int(to_write), 3, 1))
+        write, keep, data = (ir.Constant(ir.I32, each) for each in (int(to_write), 2 if far else 3, 1))
         self.builder.call(function, [self.at(pointer, offset, dtype), write, keep, data])
 
     def load_masked(

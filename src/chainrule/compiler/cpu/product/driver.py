@@ -88,6 +88,7 @@ class Driver:
         first = builder.udiv(self.low, constant(each))
         last = builder.udiv(builder.add(self.high, constant(each - 1)), constant(each))
         block = max(1, self.work.block // self.plan.rows)
+        self.turns = total
         with self.code.loop(first, last, name="batch") as batch:
             start = builder.mul(batch, constant(each))
             if block >= self.down:
@@ -130,7 +131,9 @@ class Driver:
                     with self.code.only_if(there):
                         right = self.operands.panel_at(block.batch, steps.first, column, columns, steps.count)
                         with self.code.loop(top, end, name="tile") as below:
-                            kept = self.operands.kept_at(builder.add(before, below))
+                            number = builder.add(before, below)
+                            kept = self.operands.kept_at(number)
+                            self._ask_ahead(builder.add(block.start, number))
                             self._tile(block, below, (column, columns), right, (steps, kept))
 
     def _tile(
@@ -154,6 +157,10 @@ class Driver:
             with self.code.only_if(there):
                 shape, to = self.operands.tile(rows, columns), self._to(block.batch, row, column)
                 self._call(shape, [left, right, *sliced], to)
+
+    def _ask_ahead(self, tile: ir.Value) -> None:
+        if self.work.ahead is not None:
+            self.work.ahead.ask(self.code, self.operands.ahead, tile, self.turns)
 
     def _clear(self, low: ir.Value, high: ir.Value) -> None:
         """Write zeros where the sums of a block's tiles are kept."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.product.driver import Driver
-from chainrule.compiler.cpu.product.matrix import Finish, Matrix, Store
+from chainrule.compiler.cpu.product.matrix import Ahead, Finish, Matrix, Store
 from chainrule.compiler.cpu.product.plan import Work, scratch_bytes
 from chainrule.compiler.cpu.target import Target
 from chainrule.errors import ShapeError
@@ -27,8 +27,9 @@ _PIECES = 240  # divisible by every number of threads up to 6
 class Product:
     """c[b, m, n] = sum over k of left[b, m, k] * right[b, k, n], stored in out or given to `finish`.
 
-    Operands: left, right, then out, or those of `finish`. Every sum is added in an order that depends
-    on the sizes, strides and processor alone. Raises ShapeError where the sizes do not agree.
+    Operands: left, right, then out, or those of `finish`, then those of `ahead`. Every sum is added in an
+    order that depends on the sizes, strides and processor alone. Raises ShapeError where the sizes do not
+    agree.
     """
 
     batch: int
@@ -37,6 +38,7 @@ class Product:
     out: Matrix
     dtype: str
     finish: Finish | None = None
+    ahead: Ahead | None = None
 
     def __post_init__(self) -> None:
         want = (self.left.rows, self.right.columns)
@@ -90,4 +92,4 @@ class Product:
         if exchanged:
             left, right, out = right.transposed, left.transposed, out.transposed
         finish = self.finish or Store(out, self.dtype, self.batch)
-        return Work(self.batch, left, right, self.dtype, finish, exchanged)
+        return Work(self.batch, left, right, self.dtype, finish, exchanged, self.ahead)

@@ -85,6 +85,16 @@ class Finish(Protocol):
         ...
 
 
+class Ahead(Protocol):
+    """What is asked for meanwhile. It is a frozen dataclass, too."""
+
+    operands: ClassVar[int]
+
+    def ask(self, code: Code, operands: Sequence[ir.Value], turn: ir.Value, turns: int) -> None:
+        """Write what is asked for at one of so many turns."""
+        ...
+
+
 @dataclass(frozen=True)
 class Store:
     """The finish of a plain product: its numbers are written to `out`."""

@@ -22,7 +22,9 @@ class Operands:
 
     def __init__(self, code: Code, work: Work, plan: Plan, args: Sequence[ir.Value]) -> None:
         self.code, self.work, self.plan = code, work, plan
-        self.left, self.right, *self.pointers, scratch, _, _ = args
+        self.left, self.right, *others, scratch, _, _ = args
+        own = len(others) - (work.ahead.operands if work.ahead else 0)
+        self.pointers, self.ahead = others[:own], others[own:]
         if work.exchanged:
             self.left, self.right = self.right, self.left
         width = panel_width(max(1, min(plan.width, work.columns)), plan.lanes)
