@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from guarded import call, guarded, targets
@@ -11,10 +9,11 @@ from guarded import call, guarded, targets
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.compiler.cpu import ir
-from chainrule.compiler.cpu.ahead import Ahead
+from chainrule.compiler.cpu.ahead import Ahead, Meanwhile
 from chainrule.compiler.cpu.code import Code
 from chainrule.compiler.cpu.product.kernel import Product
 from chainrule.compiler.cpu.product.matrix import Matrix
+from chainrule.compiler.outline import Known
 from chainrule.core.memory import LINE
 from chainrule.nn import functional as F
 
@@ -31,6 +30,10 @@ class Marking(Ahead):
             super().ask(code, *where)
 
 
+def known(product: Product) -> Known:
+    return Known("product", "", product.parts, product.scratch, product.flops, product.bytes, lambda: product)
+
+
 def plain(rows: int, columns: int) -> Matrix:
     return Matrix(rows, columns, columns, 1)
 
@@ -43,7 +46,7 @@ def test_every_line_is_asked_for(rows, target):
     left, right = (draw.standard_normal(shape).astype(np.float32) for shape in ((m, k), (k, n)))
     order = draw.permutation(1200)[:rows]
     product = Product(1, plain(m, k), plain(k, n), plain(m, n), "float32")
-    asking = replace(product, ahead=Ahead(rows, width))
+    asking = Meanwhile(known(product), Ahead(rows, width))
     source = np.zeros(1200 * width + 100 * LINE, np.uint8)
     alone, found = (np.zeros((m, n), np.float32) for _ in range(2))
     call(product, [left, right, alone], targets()[target])
@@ -52,7 +55,7 @@ def test_every_line_is_asked_for(rows, target):
     np.testing.assert_array_equal(given[2], alone)
     assert not given[3].any()
 
-    marking = replace(product, ahead=Marking(rows, width))
+    marking = Meanwhile(known(product), Marking(rows, width))
     call(marking, [left, right, found, source, order], targets()[target], cuts=[17, 100])
     rows_marked = source[: 1200 * width].reshape(1200, width)[:, ::LINE]
     assert rows_marked[order].all()

@@ -49,7 +49,7 @@ class Ahead:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """A product that asks ahead; its operands are followed by those of `ahead`."""
+    """A product that asks ahead; its operands are followed by those of `ahead`, `write` gives it itself."""
 
     product: Any
     ahead: Ahead
@@ -77,7 +77,7 @@ class Meanwhile:
 
     def emit(self, function: ir.Function, target: Target) -> None:
         """Fill the function of the product."""
-        replace(self.product.write(), ahead=self.ahead).emit(function, target)
+        self.product.write().emit(function, target, self.ahead)
 
 
 def asking(calls: Sequence[Call], gathers: Sequence[Call]) -> list[Call]:

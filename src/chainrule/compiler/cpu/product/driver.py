@@ -12,7 +12,7 @@ from typing import Any
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import POINTER, Code, constant, type_of
 from chainrule.compiler.cpu.product import tile as tiles
-from chainrule.compiler.cpu.product.matrix import Spot
+from chainrule.compiler.cpu.product.matrix import Ahead, Spot
 from chainrule.compiler.cpu.product.operands import Operands, sizes
 from chainrule.compiler.cpu.product.plan import Work, plan
 from chainrule.compiler.cpu.product.tile import Destination, Slice, Tile
@@ -43,11 +43,13 @@ class _Steps:
 class Driver:
     """Writes the function of one product."""
 
-    def __init__(self, work: Work, parts: int, function: ir.Function, target: Target) -> None:
+    def __init__(
+        self, work: Work, parts: int, function: ir.Function, target: Target, ahead: Ahead | None
+    ) -> None:
         self.work, self.parts, self.code = work, parts, Code(function, target)
         self.plan = plan(work, target)
         self.low, self.high = function.args[-2:]
-        self.operands = Operands(self.code, work, self.plan, function.args)
+        self.operands, self.ahead = Operands(self.code, work, self.plan, function.args, ahead), ahead
         self.sliced = self.plan.slice < work.depth
         self.across = -(-work.columns // self.plan.width)  # panels
         self.down = -(-work.rows // self.plan.rows)  # tiles of a panel
@@ -159,8 +161,8 @@ class Driver:
                 self._call(shape, [left, right, *sliced], to)
 
     def _ask_ahead(self, tile: ir.Value) -> None:
-        if self.work.ahead is not None:
-            self.work.ahead.ask(self.code, self.operands.ahead, tile, self.turns)
+        if self.ahead is not None:
+            self.ahead.ask(self.code, self.operands.ahead, tile, self.turns)
 
     def _clear(self, low: ir.Value, high: ir.Value) -> None:
         """Write zeros where the sums of a block's tiles are kept."""

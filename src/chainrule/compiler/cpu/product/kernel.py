@@ -27,9 +27,8 @@ _PIECES = 240  # divisible by every number of threads up to 6
 class Product:
     """c[b, m, n] = sum over k of left[b, m, k] * right[b, k, n], stored in out or given to `finish`.
 
-    Operands: left, right, then out, or those of `finish`, then those of `ahead`. Every sum is added in an
-    order that depends on the sizes, strides and processor alone. Raises ShapeError where the sizes do not
-    agree.
+    Operands: left, right, then out, or those of `finish`. Every sum is added in an order that depends
+    on the sizes, strides and processor alone. Raises ShapeError where the sizes do not agree.
     """
 
     batch: int
@@ -38,7 +37,6 @@ class Product:
     out: Matrix
     dtype: str
     finish: Finish | None = None
-    ahead: Ahead | None = None
 
     def __post_init__(self) -> None:
         want = (self.left.rows, self.right.columns)
@@ -76,11 +74,14 @@ class Product:
     def _multiplications(self) -> int:
         return self.batch * self.left.rows * self.left.columns * self.right.columns
 
-    def emit(self, function: ir.Function, target: Target) -> None:
-        """Fill `void f(ptr left, ptr right, ptr others..., ptr scratch, i64 lo, i64 hi)`."""
+    def emit(self, function: ir.Function, target: Target, ahead: Ahead | None = None) -> None:
+        """Fill `void f(ptr left, ptr right, ptr others..., ptr scratch, i64 lo, i64 hi)`.
+
+        The last of the others are those of `ahead`, for what is asked for meanwhile.
+        """
         for pointer in function.args[:-2]:
             pointer.noalias = True
-        Driver(self._work, self.parts, function, target).write()
+        Driver(self._work, self.parts, function, target, ahead).write()
 
     @cached_property
     def _work(self) -> Work:
@@ -92,4 +93,4 @@ class Product:
         if exchanged:
             left, right, out = right.transposed, left.transposed, out.transposed
         finish = self.finish or Store(out, self.dtype, self.batch)
-        return Work(self.batch, left, right, self.dtype, finish, exchanged, self.ahead)
+        return Work(self.batch, left, right, self.dtype, finish, exchanged)

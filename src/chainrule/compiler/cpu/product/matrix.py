@@ -86,7 +86,7 @@ class Finish(Protocol):
 
 
 class Ahead(Protocol):
-    """What is asked for meanwhile. It is a frozen dataclass, too."""
+    """What is asked for meanwhile; it has so many operands."""
 
     operands: ClassVar[int]
 

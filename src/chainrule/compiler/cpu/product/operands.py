@@ -11,7 +11,7 @@ from typing import Any
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
-from chainrule.compiler.cpu.product.matrix import Matrix, Spot
+from chainrule.compiler.cpu.product.matrix import Ahead, Matrix, Spot
 from chainrule.compiler.cpu.product.pack import Lines, Panel, pack, panel_width
 from chainrule.compiler.cpu.product.plan import Plan, Work
 from chainrule.compiler.cpu.product.tile import Tile
@@ -20,10 +20,12 @@ from chainrule.compiler.cpu.product.tile import Tile
 class Operands:
     """Addresses of tiles' operands, and the code that packs them."""
 
-    def __init__(self, code: Code, work: Work, plan: Plan, args: Sequence[ir.Value]) -> None:
+    def __init__(
+        self, code: Code, work: Work, plan: Plan, args: Sequence[ir.Value], ahead: Ahead | None
+    ) -> None:
         self.code, self.work, self.plan = code, work, plan
         self.left, self.right, *others, scratch, _, _ = args
-        own = len(others) - (work.ahead.operands if work.ahead else 0)
+        own = len(others) - (ahead.operands if ahead else 0)
         self.pointers, self.ahead = others[:own], others[own:]
         if work.exchanged:
             self.left, self.right = self.right, self.left

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.compiler.cpu.product.matrix import Ahead, Finish, Matrix
+from chainrule.compiler.cpu.product.matrix import Finish, Matrix
 from chainrule.compiler.cpu.target import Target
 
 _WIDEST = 256  # bytes of a packed right panel in one step of the sum, at most
@@ -44,7 +44,6 @@ class Work:
     dtype: str
     finish: Finish
     exchanged: bool = False
-    ahead: Ahead | None = None
 
     @property
     def rows(self) -> int:
