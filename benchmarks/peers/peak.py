@@ -24,12 +24,11 @@ class Loop:
 
     def __init__(self, threads: int) -> None:
         self.target = target()
-        self.library = Library(str(_module(self.target)), self.target)
-        run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.library.address("peak"))
+        library = Library(str(_module(self.target)), self.target)
         self.pool = ThreadPoolExecutor(threads)
         self.buffers = [np.full(64, 0.5, np.float32) for _ in range(threads)]
         self.addresses = [buffer.ctypes.data for buffer in self.buffers]
-        self.run = run
+        self.run = library.function("peak", ctypes.CFUNCTYPE(None, ctypes.c_void_p))
         self.flops = 2 * VECTORS * TURNS * self.target.lanes(np.float32) * threads
 
     def fma(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,8 +22,11 @@ define i64 @next(i64 %x) {
 }"""
 
 
+WHOLE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
+
+
 def call(library: Library, name: str, value: int) -> int:
-    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(library.address(name))(value)
+    return library.function(name, WHOLE)(value)
 
 
 def test_pieces_call_each_other() -> None:
@@ -39,6 +43,16 @@ def test_libraries_in_cycles_are_freed_in_any_order() -> None:
         assert call(library, "half", 4) == 2
         del library
         gc.collect()
+
+
+def test_a_function_keeps_its_library_loaded() -> None:
+    half = Library(HALF, target()).function("half", WHOLE)
+    library = weakref.ref(half.library)
+    gc.collect()
+    assert half(9) == 4
+    del half
+    gc.collect()
+    assert library() is None
 
 
 def test_threads_compile_at_once_what_one_compiles() -> None:

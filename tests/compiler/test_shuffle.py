@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
+from chainrule.compiler.cpu import shuffle
 from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.core.stream import Stream
 
@@ -16,3 +19,13 @@ def test_same_order_and_same_state(count):
         one.counter = two.counter = counter
         np.testing.assert_array_equal(permutation(two, count), one.permutation(count))
         assert two.state == one.state
+
+
+def test_threads_that_shuffle_before_there_is_a_function():
+    """Each of them may make it; what one makes must not be unloaded under another's feet."""
+    wanted = Stream(3, 1).permutation(50_000)
+    for _ in range(10):
+        shuffle._function.cache_clear()
+        with ThreadPoolExecutor(6) as workers:
+            for found in workers.map(lambda _: permutation(Stream(3, 1), 50_000), range(6)):
+                np.testing.assert_array_equal(found, wanted)

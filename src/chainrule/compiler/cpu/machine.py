@@ -117,6 +117,12 @@ class Library:
         """Return the address of a function."""
         return self._engine.get_function_address(name)
 
+    def function(self, name: str, kind: Any) -> Any:
+        """Return a function of a ctypes type; the library stays loaded as long as that lives, too."""
+        made = kind(self.address(name))
+        made.library = self
+        return made
+
     def assembly(self) -> str:
         """Return the machine code as text."""
         return "\n".join(_assembly(piece.ir, self._target) for piece in self.pieces)

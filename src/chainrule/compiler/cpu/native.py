@@ -54,9 +54,8 @@ class Native:
         self.kernels = tuple(call.kernel for call in self.schedule.calls)
         self._scratch = -(-max([0, *(each.scratch for each in self.kernels)]) // 128) * 128
         self.library = Library(self._pieces(target), target)
-        alone = self.library.address("alone")
-        self._alone: Any = _ALONE(alone)
-        self._alone_and_short: Any = _ALONE_AND_SHORT(alone)
+        self._alone = self.library.function("alone", _ALONE)
+        self._alone_and_short = self.library.function("alone", _ALONE_AND_SHORT)
         shared = any(call.shared for call in self.schedule.calls)
         self._together = self.library.address("together") if shared else 0
         self._choices: dict[int, Choice] = {}

@@ -34,19 +34,17 @@ def permutation(stream: Stream, count: int) -> Array:
     starts, order = np.zeros(1 << bits, np.int64), np.empty(count, np.int64)
     state = np.array(stream.state, np.uint64)
     memory = (each.ctypes.data for each in (state, keys, dealt[1:], starts, order))
-    _functions()[1](*memory, parts, count, bits)
+    _function()(*memory, parts, count, bits)
     stream.counter = (stream.counter + -(-count // 2)) % 2**64  # a block of the stream is two keys
     return order
 
 
 @cache
-def _functions() -> tuple[Library, Any]:
-    """Return the library that must stay loaded, and its one function."""
+def _function() -> Any:
     made_for = target()
     order = {digest("shuffle", made_for): Order(lambda: _text(made_for))}
-    library = Library(pieces(order, made_for), made_for)
-    kinds = [ctypes.c_void_p] * 5 + [ctypes.c_int64] * 3
-    return library, ctypes.CFUNCTYPE(None, *kinds)(library.address("shuffle"))
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 3)
+    return Library(pieces(order, made_for), made_for).function("shuffle", kind)
 
 
 def _text(made_for: Target) -> str:

@@ -37,7 +37,7 @@ class Functions:
         made_for = target()
         text = partial(following.text, made_for, futex, unit)
         order = {digest(f"team {futex} {unit}", made_for): Order(text, plain=True)}
-        self.library = Library(pieces(order, made_for), made_for)
+        self._library = Library(pieces(order, made_for), made_for)
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self.lead: Any = self._function("lead", *[pointer] * 4, *[number] * 3)
         self.follow: Any = self._function("follow", pointer, number)
@@ -48,7 +48,7 @@ class Functions:
         ]
 
     def _function(self, name: str, *kinds: Any) -> Any:
-        return ctypes.CFUNCTYPE(None, *kinds)(self.library.address(name))
+        return self._library.function(name, ctypes.CFUNCTYPE(None, *kinds))
 
 
 class Team:
