@@ -121,7 +121,7 @@ def test_the_loop_of_the_peak_is_nothing_but_multiply_adds():
     loop = peers.load(peers.PEAK).Loop(1)
     assert loop.fma() == loop.flops > 0
     assert np.isfinite(loop.buffers[0]).all()
-    body = re.search(r"loop.*?\n(.*?)br i1", loop.library.ir, re.DOTALL).group(1)
+    body = re.search(r"loop.*?\n(.*?)br i1", loop.run.library.ir, re.DOTALL).group(1)
     assert body.count("@llvm.fma") == 12 and "load" not in body and "store" not in body
 
 

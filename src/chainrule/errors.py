@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _PACKAGE = os.path.dirname(__file__)
+_OTHERS = ("site-packages", "/lib/python")
 
 
 class ChainruleError(Exception):
@@ -107,13 +108,13 @@ class MissingDependencyError(ChainruleError, ImportError):
 
 
 def user_line() -> str:
-    """Return `file.py:line  code` of the innermost frame outside the library, or ''."""
+    """Return `file.py:line  code` of the innermost frame outside of libraries, or ''."""
     frame = sys._getframe(1)
     while frame is not None:
         path = frame.f_code.co_filename
-        if not path.startswith((_PACKAGE, "<")) and "site-packages" not in path:
-            if "/lib/python" in path or path.endswith("/bin/chainrule"):
-                return ""
+        if path.endswith("/bin/chainrule"):
+            return ""
+        if not path.startswith((_PACKAGE, "<")) and not any(each in path for each in _OTHERS):
             code = linecache.getline(path, frame.f_lineno).strip()
             return f"{os.path.basename(path)}:{frame.f_lineno}  {code}".rstrip()
         frame = frame.f_back

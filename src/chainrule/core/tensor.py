@@ -22,6 +22,7 @@ from chainrule.errors import DTypeError, GraphError, ShapeError, UnknownNameErro
 # One clock orders results and changes in place: a result older than a change of its input is stale.
 tick = itertools.count(1).__next__
 _NO_PARAMETERS: dict[str, Any] = {}
+_PART = "assignment to a part of a tensor"
 
 
 def operator(name: str, reflected: bool = False) -> Callable[..., Any]:
@@ -116,11 +117,11 @@ class Tensor:
     @property
     def data(self) -> Array:
         """The values, as the NumPy array itself (no copy)."""
-        return self._read("data")
+        return self.read("data")
 
     @data.setter
     def data(self, value: Any) -> None:
-        self._read("assignment to data")
+        self.read("assignment to data")
         array = to_array(value)
         if is_float(self._data.dtype) and not isinstance(value, (Tensor, np.ndarray, np.generic)):
             array = np.asarray(value, self._data.dtype)  # plain numbers take the tensor's dtype
@@ -155,7 +156,7 @@ class Tensor:
         found = self._grad
         return found if found is None or isinstance(found, Tensor) else found.gradient(self)
 
-    def _read(self, what: str) -> Array:
+    def read(self, what: str) -> Array:
         """Return the array for Python to look into, which a trace cannot write down."""
         if mode.trace is not None:
             mode.trace.refuse_read(self, what)
@@ -193,17 +194,17 @@ class Tensor:
 
     def numpy(self) -> Array:
         """Return the values as a NumPy array (shared, no copy)."""
-        return self._read("numpy")
+        return self.read("numpy")
 
     def item(self) -> Any:
         """Return the only value as a Python number; ShapeError when there are several."""
         if self._data.size != 1:
             raise ShapeError(f"item: the tensor holds {self._data.size} values, shape {self.shape}, not one")
-        return self._read("item").item()
+        return self.read("item").item()
 
     def tolist(self) -> Any:
         """Return the values as nested Python lists."""
-        return self._read("tolist").tolist()
+        return self.read("tolist").tolist()
 
     def detach(self) -> Tensor:
         """Return a tensor with the same values (shared) and no history."""
@@ -241,10 +242,11 @@ class Tensor:
             )
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self.refuse_change("assignment to a part of a tensor")
-        self._read("assignment to a part of a tensor")
-        plain = value._data if isinstance(value, Tensor) else value
-        self._data[plain_index(key)] = plain
+        self.refuse_change(_PART)
+        self.read(_PART)
+        parts = cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)
+        *plain, given = (each.read(_PART) if isinstance(each, Tensor) else each for each in (*parts, value))
+        self._data[tuple(plain)] = given
         self.mutated = tick()
 
     # ---- Python's own protocols ----------------------------------------------------------------
@@ -259,7 +261,7 @@ class Tensor:
         return (self[i] for i in range(len(self._data)))
 
     def __bool__(self) -> bool:
-        return bool(self._read("bool"))
+        return bool(self.read("bool"))
 
     def __float__(self) -> float:
         return float(self.item())
@@ -268,10 +270,10 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
-        return self._read("index").__index__()
+        return self.read("index").__index__()
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self._read("in") == (value._data if isinstance(value, Tensor) else value)).any())
+        return bool((self.read("in") == (value.read("in") if isinstance(value, Tensor) else value)).any())
 
     def __format__(self, form: str) -> str:
         return format(self.item(), form) if form else str(self)
@@ -291,12 +293,13 @@ class Tensor:
         if self.op is not None:
             raise GraphError("deepcopy: only leaves can be copied deeply", hint="use .detach() first")
         made = memo[id(self)] = self.__class__.__new__(self.__class__)
-        Tensor.__init__(made, self._data.copy(), self.requires_grad, self.name)
+        Tensor.__init__(made, self.read("deepcopy").copy(), self.requires_grad, self.name)
         return made
 
     def __repr__(self) -> str:
+        known = mode.trace is None or mode.trace.is_constant(self)
         body = np.array2string(self._data, separator=", ", prefix="tensor(")
-        parts = [body]
+        parts = [body if known else f"of a function being compiled, shape {self.shape}"]
         if self._data.dtype not in (np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.bool_)):
             parts.append(f"dtype={self._data.dtype}")
         if self.name is not None:
@@ -309,7 +312,7 @@ class Tensor:
 
     # ---- NumPy's protocols ---------------------------------------------------------------------
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        return np.array(self._read("array"), dtype=dtype, copy=copy)
+        return np.array(self.read("array"), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return named("numpy_ufunc")(ufunc, method, inputs, kwargs)
@@ -355,14 +358,6 @@ class Tensor:
         return REGISTRY["transpose"](self, axes=(axes[0] if len(axes) == 1 else axes) or None)
 
 
-def plain_index(key: Any) -> Any:
-    """Return an index with the tensors in it replaced by their arrays."""
-    if isinstance(key, tuple):
-        parts = cast("tuple[Any, ...]", key)
-        return tuple(each._data if isinstance(each, Tensor) else each for each in parts)
-    return key._data if isinstance(key, Tensor) else key
-
-
 def to_array(data: Any, floats: Any = np.float32) -> Array:
     """Return `data` as an array; Python floats become `floats`, arrays keep their dtype."""
     if isinstance(data, Tensor):
@@ -375,7 +370,7 @@ def to_array(data: Any, floats: Any = np.float32) -> Array:
 def _converted(data: Any, floats: Any) -> Array:
     if isinstance(data, (list, tuple)):
         items = cast("Sequence[Any]", data)
-        data = [each._data if isinstance(each, Tensor) else each for each in items]
+        data = [each.read("list of tensors") if isinstance(each, Tensor) else each for each in items]
     try:
         array: Array = np.asarray(data)
     except ValueError as error:

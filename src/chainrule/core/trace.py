@@ -81,6 +81,10 @@ class Trace:
 
     def value(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], params: Any) -> Any:
         """Return the value of an op: a stand-in of its shape and dtype, unless all inputs are constants."""
+        given: dict[str, Any] = params or {}
+        for name, param in given.items():
+            if isinstance(param, Tensor):
+                self.refuse_read(param, f"{name} of {op.name}")
         if op.pure and all(map(self._fixed, inputs, arrays)):
             return op.value(*arrays, **params)
         spec = op.spec(*map(spec_of, arrays), **params)
@@ -155,14 +159,18 @@ class Trace:
         self._paths[id(tensor)] = path
 
     def refuse_read(self, tensor: Tensor, what: str) -> None:
-        """Raise if Python asks for values that will be others at the next run."""
-        value = self._values.get(id(tensor._data))
-        if value is not None and value.kind != "constant":
+        """Raise if Python asks for values that may be others at the next run."""
+        if not self.is_constant(tensor):
             raise TraceError(
                 f"{what}: the value of a tensor is not known while a function is compiled",
                 hint="keep to ops (cr.where in place of `if`), or do not compile: "
                 "Trainer(compile=False), --eager",
             )
+
+    def is_constant(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor's values are known now, and the same in every run."""
+        value = self._values.get(id(tensor._data))
+        return tensor.serial > self._began if value is None else value.kind == "constant"
 
     def guard(self, owner: Any, attribute: str) -> None:
         """Make the program hold only while `owner.attribute` is what it is now."""

@@ -8,10 +8,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.core.mode import mode
 from chainrule.core.registry import public
 from chainrule.core.spec import known_dtype, known_shape
 from chainrule.core.tensor import Tensor, to_array
 from chainrule.errors import GraphError
+from chainrule.ops.arithmetic import astype, identity
 
 DType = npt.DTypeLike
 
@@ -34,6 +36,9 @@ def tensor(
             "tensor: copying a tensor that has a gradient would cut the graph",
             hint="use cr.stack([...]) for several, x.detach() for a copy without history",
         )
+    if isinstance(data, Tensor) and mode.trace is not None:
+        copied = identity(data) if dtype is None else astype(data, dtype=known_dtype(dtype))
+        return Tensor(copied._data, requires_grad, name)
     floats = np.dtype(np.float32) if dtype is None else known_dtype(dtype)
     array = np.array(to_array(data, floats), None if dtype is None else floats)
     return Tensor(array, requires_grad, name)
@@ -59,7 +64,7 @@ def full(
     name: str | None = None,
 ) -> Tensor:
     """Return a tensor of `shape` filled with one value."""
-    value = to_array(fill_value)
+    value = fill_value.read("full") if isinstance(fill_value, Tensor) else to_array(fill_value)
     found = known_dtype(value.dtype if dtype is None else dtype)
     return _made(np.full(known_shape(shape, "full"), value, found), requires_grad, name)
 
@@ -105,7 +110,8 @@ def linspace(
     start: float, stop: float, num: int = 50, endpoint: bool = True, dtype: DType | None = None
 ) -> Tensor:
     """Return `num` evenly spaced numbers from `start` to `stop`."""
-    return Tensor(_default(np.linspace(start, stop, num, endpoint, dtype=dtype), dtype, start, stop))
+    first, last = (each.numpy() if isinstance(each, Tensor) else each for each in (start, stop))
+    return Tensor(_default(np.linspace(first, last, num, endpoint, dtype=dtype), dtype, start, stop))
 
 
 def _default(array: Any, dtype: DType | None, *given: Any) -> Any:

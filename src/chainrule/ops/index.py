@@ -13,7 +13,7 @@ from chainrule.core.op import apply
 from chainrule.core.registry import public
 from chainrule.core.sample import Integers, sample, wrong
 from chainrule.core.spec import Array, Shape, Spec, normalize_axis
-from chainrule.core.tensor import Tensor, plain_index, to_array
+from chainrule.core.tensor import Tensor, to_array
 from chainrule.errors import DTypeError, IndexRangeError
 from chainrule.ops.shape import ravel
 
@@ -133,8 +133,7 @@ def getitem(x: Any, key: Any) -> Tensor:
     tensor = x if isinstance(x, Tensor) else Tensor(x)
     if key.__class__ is int or key.__class__ is slice:
         return apply(sliced, (tensor,), {"key": (key,)})
-    plain = plain_index(key)
-    parts = cast("tuple[Any, ...]", plain) if isinstance(plain, tuple) else (plain,)
+    parts = tuple(map(_plain, cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)))
     if all(each.__class__ in _PLAIN or isinstance(each, np.integer) for each in parts):
         return sliced(tensor, key=parts)
     arrays: list[Array] = []
@@ -150,6 +149,13 @@ def getitem(x: Any, key: Any) -> Tensor:
         if array.dtype == np.bool_:
             _check_mask(array, tensor.shape, slots)
     return picked(tensor, *arrays, key=tuple(slots))
+
+
+def _plain(part: Any) -> Any:
+    """Return a tensor's array; where a mask selects is looked up at once, so it must be known."""
+    if not isinstance(part, Tensor):
+        return part
+    return part.read("index by a mask") if part.dtype == np.bool_ else part._data
 
 
 def _index_array(part: Any) -> Array:
@@ -176,7 +182,8 @@ def _check_mask(mask: Array, shape: Shape, slots: list[Any]) -> None:
 def take(a: Any, indices: Any, axis: int | None = None) -> Tensor:
     """The items at integer `indices` along `axis` (of the flattened tensor for None)."""
     tensor = a if isinstance(a, Tensor) else Tensor(a)
+    given = indices if isinstance(indices, Tensor) else to_array(indices)
     if axis is None:
-        return getitem(ravel(tensor), (to_array(indices),))
+        return getitem(ravel(tensor), (given,))
     along = normalize_axis(axis, tensor.ndim, "take(x)")
-    return getitem(tensor, (*(slice(None),) * along, to_array(indices)))
+    return getitem(tensor, (*(slice(None),) * along, given))

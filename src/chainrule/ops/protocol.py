@@ -46,6 +46,9 @@ def numpy_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     return _on_values(call, shown, inputs, kwargs, flat=ufunc.__name__ in _FLAT)
 
 
+_OF_FORM = {"shape", "ndim", "size", "result_type", "can_cast", "zeros_like", "ones_like", "empty_like"}
+
+
 @public
 def numpy_function(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
     """Answer `Tensor.__array_function__`."""
@@ -69,7 +72,8 @@ def _without_defaults(kwargs: dict[str, Any]) -> dict[str, Any]:
 def _on_values(call: Callable[..., Any], shown: str, args: Any, kwargs: dict[str, Any], flat: bool) -> Any:
     """Run a NumPy function that has no counterpart on the plain arrays."""
     found: list[Tensor] = []
-    args, kwargs = _plain(args, found), _plain(kwargs, found)
+    read = None if call.__name__ in _OF_FORM else shown
+    args, kwargs = _plain(args, found, read), _plain(kwargs, found, read)
     if not flat and mode.recording and any(each.requires_grad for each in found):
         raise GraphError(
             f"{shown}: is not an op of chainrule, so its gradient would be lost",
@@ -83,7 +87,8 @@ def _into(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     (target,) = kwargs["out"]
     if isinstance(target, Tensor):
         target.refuse_change(f"np.{ufunc.__name__} with out=")
-        target.assign(getattr(ufunc, method)(*_plain(inputs, []), **_plain({**kwargs, "out": None}, [])))
+        given = (_plain(each, [], f"np.{ufunc.__name__}") for each in (inputs, {**kwargs, "out": None}))
+        target.assign(getattr(ufunc, method)(*next(given), **next(given)))
         return target
     if mode.recording and any(isinstance(each, Tensor) and each.requires_grad for each in inputs):
         raise GraphError(
@@ -93,14 +98,14 @@ def _into(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     return _on_values(getattr(ufunc, method), f"np.{ufunc.__name__}", inputs, kwargs, flat=False)
 
 
-def _plain(value: Any, found: list[Tensor]) -> Any:
+def _plain(value: Any, found: list[Tensor], read: str | None) -> Any:
     if isinstance(value, Tensor):
         found.append(value)
-        return value._data
+        return value._data if read is None else value.read(read)
     if isinstance(value, (tuple, list)):
-        items = [_plain(each, found) for each in cast("Sequence[Any]", value)]
+        items = [_plain(each, found, read) for each in cast("Sequence[Any]", value)]
         return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, dict):
         pairs = cast("dict[Any, Any]", value)
-        return {key: _plain(each, found) for key, each in pairs.items()}
+        return {key: _plain(each, found, read) for key, each in pairs.items()}
     return value

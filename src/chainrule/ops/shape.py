@@ -365,7 +365,7 @@ def repeat(a: Any, repeats: int | Sequence[int], axis: int | None = None) -> Ten
     x = a if isinstance(a, Tensor) else Tensor(a)
     x, axis = (ravel(x), 0) if axis is None else (x, axis)
     along = normalize_axis(axis, x.ndim, "repeat(x)")
-    counts = to_array(repeats)
+    counts = np.asarray(repeats) if isinstance(repeats, Tensor) else to_array(repeats)
     if counts.ndim and counts.size not in (1, x.shape[along]):
         raise ShapeError(f"repeat(x): {counts.size} repeats for axis {along} of size {x.shape[along]}")
     places = np.repeat(np.arange(x.shape[along]), counts)

@@ -1,0 +1,107 @@
+"""Values that Python asks for while a function is compiled: refused, never kept from the first run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.errors import TraceError
+from chainrule.nn import functional as F
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3) - 2
+
+
+def changed_in_part(x: Any) -> Any:
+    made = cr.zeros(3)
+    made[0] = x[0, 1]
+    return made
+
+
+def placed_by_value(x: Any) -> Any:
+    made = cr.zeros(3)
+    made[cr.argmax(x[0])] = 1
+    return made
+
+
+def copied_and_changed(x: Any) -> Any:
+    made = cr.tensor(x)
+    made.assign(made + 1)
+    return made * x
+
+
+REFUSED: dict[str, Callable[[Any], Any]] = {
+    "mask": lambda x: x[x > 0].sum(),
+    "mask in a tuple": lambda x: x[0, x[0] > 0].sum(),
+    "list of tensors": lambda x: cr.tensor([x[0, 0], x[1, 2]]),
+    "list as an operand": lambda x: cr.add(x, [x[0, 0], x[0, 1], x[0, 2]]),
+    "part": changed_in_part,
+    "place": placed_by_value,
+    "deepcopy": lambda x: copy.deepcopy(x) * 1,
+    "repeats": lambda x: cr.repeat(x, cr.argmax(x[0]), 0),
+    "full": lambda x: cr.full((2,), x[0, 0]),
+    "ends": lambda x: cr.linspace(x.min(), x.max(), 5),
+    "end of a slice": lambda x: x[:, : cr.argmax(x[0])],
+    "axis": lambda x: x.sum(axis=cr.argmax(x[:, 0])),
+    "parameter": lambda x: F.pad(x, (1, 1), value=x.mean()),
+    "slope": lambda x: F.leaky_relu(x, x.mean()),
+    "values for NumPy": lambda x: cr.tensor(np.unique(x)),
+    "condition": lambda x: x if x.sum() > 0 else -x,
+    "number": lambda x: x * x.sum().item(),
+}
+TAKEN: dict[str, Callable[[Any], Any]] = {
+    "mask that is known": lambda x: x[np.array([False, True])],
+    "mask made inside": lambda x: x[cr.tensor([False, True])],
+    "places": lambda x: x[0][cr.argmax(x, axis=1) * 0 + 1],
+    "taken": lambda x: x.take(cr.argmax(x, axis=1) * 0 + 1, axis=1),
+    "copy": lambda x: cr.tensor(x) * 2,
+    "copy in another dtype": lambda x: cr.tensor(x, dtype=np.float64) * 2,
+    "copy that is changed": copied_and_changed,
+    "bounds": lambda x: cr.clip(x, x.mean(), x.max()),
+    "form": lambda x: x * np.shape(x)[0] + np.ones_like(x),
+    "axis that is known": lambda x: x.sum(axis=cr.tensor(1)),
+    "text": lambda x: x * (2 if "shape (2, 3)" in repr(x) or "[" in repr(x) else 3),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_known_is_refused(name: str) -> None:
+    with pytest.raises(TraceError, match="the value of a tensor is not known") as refused:
+        cr.compile(REFUSED[name])(X)
+    assert "test_unknown_values.py" in str(refused.value)
+    assert "hint" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_can_be_compiled_is_computed_anew_each_time(name: str) -> None:
+    compiled = cr.compile(TAKEN[name])
+    for x in (X, 3 * X + 1):
+        np.testing.assert_allclose(compiled(x).data, TAKEN[name](cr.tensor(x)).data, rtol=1e-6)
+    assert compiled.traces == 1
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x, w: x * w.item(),
+        lambda x, w: x * w.data,
+        lambda x, w: x[:, cr.stack([w > 0, w > 1, w > 2])],
+        lambda x, w: x * w if w > 1 else x,
+    ],
+)
+def test_state_from_outside_is_not_read_by_python(read: Any) -> None:
+    """It may be another one at the next run, whether or not an op has used it before."""
+    w = cr.tensor(np.float32(2))
+    with pytest.raises(TraceError, match="not known"):
+        cr.compile(lambda x: read(x, w))(X)
+    with pytest.raises(TraceError, match="not known"):
+        cr.compile(lambda x: read(x * w, w))(X)
+
+
+def test_numpy_linspace_of_tensors_is_a_tensor_of_numbers() -> None:
+    found = cr.linspace(cr.tensor(1.0), cr.tensor(2.0), 5)
+    np.testing.assert_array_equal(found.data, np.linspace(1, 2, 5))
