@@ -139,3 +139,17 @@ def test_states_that_share_memory_are_refused() -> None:
 
     with pytest.raises(ArgumentError, match="share memory"):
         f(np.ones(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    "part", [lambda a: a[:2], lambda a: a.reshape(-1), lambda a: a.T[5:], memoryview, lambda a: a[::2, ::3]]
+)
+def test_a_part_of_a_large_result_holds_its_memory(part):
+    """NumPy's views hold the memory an array lies in, not the array."""
+    x = np.ones((300, 200), np.float32)
+    f = cr.compile(lambda a: a * 2)
+    kept = [part(f(x * number).data) for number in range(4)]
+    assert [np.asarray(each).min() for each in kept] == [0, 2, 4, 6]
+    assert [np.asarray(each).max() for each in kept] == [0, 2, 4, 6]
+    again = {f(x).data.ctypes.data for _ in range(6)}
+    assert len(again) <= 2  # what nobody holds any more is used again

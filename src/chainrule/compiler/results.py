@@ -80,8 +80,9 @@ class Left:
 
 
 def _unheld(pool: Sequence[tuple[Array, int]]) -> tuple[Array, int] | None:
-    """Return an array that only the pool knows, and where it begins."""
-    return next((each for each in pool if sys.getrefcount(each[0]) == 2), None)
+    """Return an array that only the pool knows, and where it begins: views of it hold what it lies in."""
+    free = (each for each in pool if sys.getrefcount(each[0]) == 2 and sys.getrefcount(each[0].base) == 2)
+    return next(free, None)
 
 
 def _new(spec: Spec, pool: list[tuple[Array, int]]) -> tuple[Array, int]:
