@@ -10,6 +10,7 @@ import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MethodType
 from typing import Any, cast
 
 import numpy as np
@@ -43,8 +44,8 @@ def compile(f: Callable[..., Any]) -> Compiled:
     """Return a callable that means the same as `f` and leaves Python's overhead out.
 
     `f` is ordinary code: a forward pass, or a whole training step with `zero_grad`, `backward` and
-    `optimizer.step()`. Arrays among the arguments arrive in `f` as tensors. Raises TraceError where
-    the code depends on the values of tensors.
+    `optimizer.step()`, or a method of a class. Arrays among the arguments arrive in `f` as tensors. Raises
+    TraceError where the code depends on the values of tensors.
 
     >>> import chainrule as cr
     >>> double = compile(lambda x: x * 2)
@@ -66,6 +67,26 @@ class Compiled:
         self._watching: list[str] = []
         self._plans: dict[Any, list[Plan]] = {}
         self._latest: Plan | None = None
+        self._key = f"compiled {self.__name__}"
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._key = f"compiled {owner.__qualname__}.{name}"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Return, where it is a method, what is compiled for this instance: each has programs of its own."""
+        if instance is None:
+            return self
+        own = getattr(instance, "__dict__", None)
+        if not isinstance(own, dict):  # nowhere to keep it: the instance is an argument like others
+            return MethodType(self, instance)
+        found = own.get(self._key)
+        if not isinstance(found, _Method) or found.instance is not instance:
+            found = own[self._key] = _Method(self.f, instance)
+        return found
+
+    def __reduce__(self) -> str:
+        """A function is known by its name, as others are; its programs are made where they are needed."""
+        return self.f.__qualname__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function on these arguments."""
@@ -173,8 +194,12 @@ class Compiled:
             raise ArgumentError(f"epoch: {self.__name__} returns {got}, needs its loss, one number")
         return found.item()
 
+    def _announce(self, trace: Trace) -> None:
+        """Tell a trace what the function itself depends on."""
+
     def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Plan:
         with Trace(self.__name__) as trace:
+            self._announce(trace)
             inputs = [_argument(trace, leaf, f"argument {i}") for i, leaf in enumerate(leaves)]
             args, kwargs = rebuilt(inputs, layout)
             result = self.f(*args, **kwargs)
@@ -193,6 +218,22 @@ class Compiled:
                 stacklevel=3,
             )
         return plan
+
+
+class _Method(Compiled):
+    """What is compiled for one instance, which holds it."""
+
+    def __init__(self, f: Callable[..., Any], instance: Any) -> None:
+        super().__init__(MethodType(f, instance))
+        self.instance = instance
+
+    def __reduce__(self) -> Any:
+        """Copies of the instance make their own."""
+        return type(None), ()
+
+    def _announce(self, trace: Trace) -> None:
+        if hasattr(self.instance, "training"):
+            trace.guard(self.instance, "training")
 
 
 class Plan:
