@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import pickle
 import weakref
 from typing import Any
 
@@ -75,10 +76,12 @@ def test_modes_types_and_gradients_reach_everything() -> None:
     assert not block(np.ones((2, 3), np.float32)).requires_grad
 
 
-def test_deepcopy_is_independent_and_keeps_sharing() -> None:
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])  # noqa: S301
+def test_copies_are_independent_and_keep_sharing(copied: Any) -> None:
     block = Block()
     block(np.ones((2, 3), np.float32))
-    twin = copy.deepcopy(block)
+    twin = copied(block)
+    np.testing.assert_array_equal(twin.eval()(np.ones((2, 3))).data, block.eval()(np.ones((2, 3))).data)
     twin.scale.assign(np.full(3, 7.0))
     assert block.scale.data[0] == 1 and twin.tied.weight is twin.layers[0].weight
     assert list(twin.state_dict()) == list(block.state_dict())

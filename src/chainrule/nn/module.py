@@ -53,6 +53,13 @@ class Module:
             _paths=WeakKeyDictionary(),  # module below this one -> its dotted path
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles find their paths anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "_paths"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _paths=WeakKeyDictionary())
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass says how."""
         raise ArgumentError(
