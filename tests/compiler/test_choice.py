@@ -28,7 +28,29 @@ def test_about_equal_ways_are_the_first() -> None:
 
 
 def test_both_ways_are_tried_at_first() -> None:
-    assert 0.3 < taken(Choice(), (1.0, 5.0), 6) < 0.7
+    assert 0.3 < taken(Choice(), (1.0, 5.0), 4) < 0.7
+
+
+def test_threads_that_need_some_turns_to_find_their_data() -> None:
+    """A step of less than a millisecond: the first turns of the team are as long as those of one thread."""
+    choice, ways = Choice(), [1]
+    for _ in range(3000):
+        way = choice.next()
+        fresh = 0 in ways[-8:]
+        choice.took(way, (8e-4, 1e-3 if fresh else 5e-4)[way])
+        ways.append(way)
+    assert sum(ways[50:]) > 0.95 * len(ways[50:])
+
+
+def test_a_trial_does_not_end_before_a_long_turn() -> None:
+    """Epochs begin with a turn of one iteration, in which threads wake, and one of eight."""
+    choice, done = Choice(), [0, 0]
+    for turn in range(600):
+        way, times = choice.next(), (1, 8, 41)[turn % 3]
+        slow = way == 1 and times < 41
+        choice.took(way, (1.2e-3, 1.5e-3 if slow else 7e-4)[way], times)
+        done[way] += times
+    assert done[1] > 0.9 * sum(done)
 
 
 def test_a_change_is_noticed() -> None:
@@ -63,13 +85,13 @@ def test_the_slower_way_is_seldom_tried_where_it_is_much_slower() -> None:
 
 def test_first_trials_beside_other_programs_do_not_decide() -> None:
     choice = Choice()
-    taken(choice, (1.0, 1.1), 6)
+    taken(choice, (1.0, 1.1), 4)
     assert taken(choice, (1.0, 0.6), 30) > 0.75
 
 
 def test_a_way_that_seemed_clearly_slower_at_first_is_tried_within_some_turns() -> None:
     choice = Choice()
-    taken(choice, (1.0, 1.4), 6)
+    taken(choice, (1.0, 1.4), 4)
     taken(choice, (1.0, 0.6), 30)
     assert taken(choice, (1.0, 0.6), 10) == 1
 
@@ -80,7 +102,7 @@ def test_trying_again_costs_a_twentieth_of_the_time_at_most(slower: float) -> No
     for turn in range(turns):
         way = choice.next()
         choice.took(way, (1.0, slower)[way])
-        lost += way * (slower - 1.0) * (turn >= 6)
+        lost += way * (slower - 1.0) * (turn >= 4)
     assert lost <= 0.05 * turns
 
 
