@@ -200,7 +200,8 @@ def test_code_in_the_cache_is_not_written_again(folder: Path, monkeypatch: pytes
     assert len(written) == 4
 
 
-def test_programs_of_one_process_share_code_without_a_cache() -> None:
+def test_programs_of_one_process_share_code_without_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAINRULE_CACHE", "")
     call = Call(Watched(1, 5.0), (Place(0), Place(0)), (1,))
     written.clear()
     once, twice = Native([call], target()), Native([call, call], target())
