@@ -91,6 +91,20 @@ def test_each_instance_has_its_own():
     assert len(losses) == 5 and losses[-1] < losses[0]
 
 
+def test_classes_of_one_name_keep_their_methods_apart():
+    def derived(base: type) -> type:
+        class Same(base):
+            @cr.compile
+            def times(self, x):
+                return super().times(x) * 2
+
+        return Same
+
+    many = derived(derived(Wide))(3)
+    for _ in range(2):
+        np.testing.assert_array_equal(many.times(X).data, X * 12)
+
+
 def test_super_calls_the_other_one():
     one, louder = Learner(0), Louder(0)
     for _ in range(3):

@@ -89,7 +89,13 @@ def test_threads_share_the_rows_of_squares():
 
 def test_a_fold_inside_keeps_its_loops():
     """Squares would compute what one loop needs anew for every vector of the other."""
-    x = numbers((64, 48), "float32")
-    compiled = cr.compile(lambda t: (t - t.mean(axis=1, keepdims=True)).transpose((1, 0)))
-    wanted = (x - x.mean(axis=1, keepdims=True)).T
-    np.testing.assert_allclose(compiled(x).data, wanted, rtol=1e-4, atol=1e-4)
+    along, lane, k = variable("along", 40), variable("lane", 50), variable("k", 30)
+    x, y, z = (Buffer(n, (2000,), np.dtype(np.float32), "inner") for n in "xyz")
+    turned = terms.load(x, loop(along) + loop(lane) * 40)
+    total = terms.fold("add", [k], terms.load(y, loop(along) * 30 + loop(k)), np.dtype(np.float32))
+    for inside, there in ((turned, True), (total, False)):
+        added = terms.apply(
+            expr.apply("add", *map(expr.variable, "ab")), "ab", [turned, inside], turned.dtype
+        )
+        store = Store(z, loop(along) * 50 + loop(lane), added)
+        assert (Nest((along, lane), lane, (store,), (x, y, z)).squares is not None) == there

@@ -67,10 +67,6 @@ class Compiled:
         self._watching: list[str] = []
         self._plans: dict[Any, list[Plan]] = {}
         self._latest: Plan | None = None
-        self._key = f"compiled {self.__name__}"
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._key = f"compiled {owner.__qualname__}.{name}"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return, where it is a method, what is compiled for this instance: each has programs of its own."""
@@ -79,9 +75,10 @@ class Compiled:
         own = getattr(instance, "__dict__", None)
         if not isinstance(own, dict):  # nowhere to keep it: the instance is an argument like others
             return MethodType(self, instance)
-        found = own.get(self._key)
+        key = f"compiled {self.__name__} {id(self)}"  # methods of one name may call each other by `super()`
+        found = own.get(key)
         if not isinstance(found, _Method) or found.instance is not instance:
-            found = own[self._key] = _Method(self.f, instance)
+            found = own[key] = _Method(self.f, instance)
         return found
 
     def __reduce__(self) -> str:

@@ -28,6 +28,8 @@ _FLAT = set(
     may_share_memory shares_memory savetxt save zeros_like ones_like empty_like full_like signbit copyto
     isrealobj iscomplexobj""".split()
 )
+# Functions that ask for shapes and dtypes alone.
+_OF_FORM = {"shape", "ndim", "size", "result_type", "can_cast", "zeros_like", "ones_like", "empty_like"}
 
 
 @public
@@ -44,9 +46,6 @@ def numpy_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     call = ufunc if method == "__call__" else getattr(ufunc, method)
     shown = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     return _on_values(call, shown, inputs, kwargs, flat=ufunc.__name__ in _FLAT)
-
-
-_OF_FORM = {"shape", "ndim", "size", "result_type", "can_cast", "zeros_like", "ones_like", "empty_like"}
 
 
 @public
@@ -87,8 +86,9 @@ def _into(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     (target,) = kwargs["out"]
     if isinstance(target, Tensor):
         target.refuse_change(f"np.{ufunc.__name__} with out=")
-        given = (_plain(each, [], f"np.{ufunc.__name__}") for each in (inputs, {**kwargs, "out": None}))
-        target.assign(getattr(ufunc, method)(*next(given), **next(given)))
+        given = (inputs, {**kwargs, "out": None})
+        args, named = (_plain(each, [], f"np.{ufunc.__name__}") for each in given)
+        target.assign(getattr(ufunc, method)(*args, **named))
         return target
     if mode.recording and any(isinstance(each, Tensor) and each.requires_grad for each in inputs):
         raise GraphError(

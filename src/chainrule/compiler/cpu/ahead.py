@@ -48,36 +48,21 @@ class Ahead:
 
 
 @dataclass(frozen=True)
-class Meanwhile:
-    """A product that asks ahead; its operands are followed by those of `ahead`, `write` gives it itself."""
+class _Asking:
+    """What the code of a product that asks ahead is written from."""
 
     product: Any
     ahead: Ahead
-    name = "product"
-
-    @property
-    def parts(self) -> int:
-        """Those of the product."""
-        return self.product.parts
-
-    @property
-    def scratch(self) -> int:
-        """That of the product."""
-        return self.product.scratch
-
-    @property
-    def flops(self) -> int:
-        """Those of the product."""
-        return self.product.flops
-
-    @property
-    def bytes(self) -> int:
-        """Those of the product: what is asked for is read later."""
-        return self.product.bytes
 
     def emit(self, function: ir.Function, target: Target) -> None:
         """Fill the function of the product."""
-        self.product.write().emit(function, target, self.ahead)
+        self.product.emit(function, target, self.ahead)
+
+
+def meanwhile(kernel: Any, ahead: Ahead) -> Any:
+    """Return a product, known by its key, as one that asks ahead; its operands stand before the new ones."""
+    key = f"{kernel.key} {ahead}"
+    return replace(kernel, key=key, write=lambda: _Asking(kernel.write(), ahead))
 
 
 def asking(calls: Sequence[Call], gathers: Sequence[Call]) -> list[Call]:
@@ -92,5 +77,6 @@ def asking(calls: Sequence[Call], gathers: Sequence[Call]) -> list[Call]:
         return list(calls)
     source, order, _ = gather.operands
     call, after = calls[place], replace(order, offset=order.offset + order.step)
-    asks = Call(Meanwhile(call.kernel, Ahead(rows, width)), (*call.operands, source, after), call.writes)
+    kernel = meanwhile(call.kernel, Ahead(rows, width))
+    asks = Call(kernel, (*call.operands, source, after), call.writes)
     return [*calls[:place], asks, *calls[place + 1 :]]
