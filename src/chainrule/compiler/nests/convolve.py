@@ -22,6 +22,9 @@ from chainrule.core.spec import Shape
 from chainrule.ops.shape import pairs
 
 _LANES = {"float32": 16, "float64": 8}
+_DIRECTIONS: dict[Any, winograd.Direction] = {
+    Forward: "forward", InputGradient: "input", WeightGradient: "weights"
+}  # fmt: skip
 _FEW = 4  # where images fill no more than this part of the lanes, copied windows and products are quicker
 
 
@@ -32,6 +35,11 @@ class Match:
     kind: Any
     operands: tuple[Value, Value]
     geometry: Geometry
+
+    @property
+    def direction(self) -> winograd.Direction:
+        """Which of the three it is, in words."""
+        return _DIRECTIONS[self.kind]
 
 
 class Convolutions:
@@ -74,26 +82,27 @@ class Convolutions:
             lowering.laid_out(second, self.split if weights else 0),
         ]
         home = lowering.home(step.output, 0 if weights else self.split)
-        if winograd.pays(found.geometry, home.dtype.itemsize):
-            self._by_tiles(found, reads, home)
+        tile = winograd.tile_of(found.geometry, found.direction, home.dtype.itemsize)
+        if tile is not None:
+            self._by_tiles(found, tile, reads, home)
         else:
             lowering.add(found.kind(found.geometry, home.dtype.name), reads, [home])
         lowering.elements.settle(step.output, home)
         return True
 
-    def _by_tiles(self, found: Match, reads: list[Buffer], home: Buffer) -> None:
+    def _by_tiles(self, found: Match, tile: winograd.Tile, reads: list[Buffer], home: Buffer) -> None:
         """Add a convolution by tiles: what its operands are at the points has a buffer of its own."""
         add, g, dtype = self.lowering.add, found.geometry, home.dtype
         if found.kind is WeightGradient:
-            shards = winograd.Shards(g, dtype.name)
+            shards = winograd.Shards(g, tile, dtype.name)
             sums = self.lowering.temporary((shards.parts, shards.sums), dtype)
             add(shards, reads, [sums])
-            add(winograd.Joined(g, dtype.name), [sums, *reads], [home])
+            add(winograd.Joined(g, tile, dtype.name), [sums, *reads], [home])
             return
-        filters = winograd.Filters(g.o, g.c, dtype.name, found.kind is InputGradient)
+        filters = winograd.Filters(g.o, g.c, tile, dtype.name, found.kind is InputGradient)
         points = self.lowering.temporary(filters.shape, dtype)
         add(filters, reads[1:], [points])
-        add(winograd.Slid(g, dtype.name, filters.backward), [*reads, points], [home])
+        add(winograd.Slid(g, tile, dtype.name, filters.backward), [*reads, points], [home])
 
     def _leading(self, step: Equation) -> None:
         """Mark the steps before an input's gradient that nobody else reads."""

@@ -97,3 +97,9 @@ class Writer:
         else:
             with self.code.loop(0, count, name="across") as index:
                 yield index
+
+    def counted(self, index: Any, step: int, first: int = 0) -> Any:
+        """Return index * step + first."""
+        builder = self.code.builder
+        found = builder.mul(index, constant(step), flags=("nsw",))
+        return builder.add(found, constant(first)) if first else found

@@ -1,32 +1,32 @@
-"""Filters: weights of 3 x 3 taps at all points, in the order in which tiles are multiplied by them."""
+"""Filters: weights at all points, in the order in which tiles are multiplied by them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
+from chainrule.compiler.cpu.convolution.writer import Writer
 from chainrule.compiler.cpu.target import Target
-from chainrule.compiler.cpu.winograd.matrices import Matrices
-from chainrule.compiler.cpu.winograd.passes import PRODUCTS, TAPS, TILE
+from chainrule.compiler.cpu.winograd.passes import Tile
 from chainrule.compiler.cpu.winograd.transform import both_ways
-from chainrule.compiler.cpu.winograd.writer import TileWriter
-
-WINDOW = TAPS * TAPS
 
 
 @dataclass(frozen=True)
 class Filters:
-    """From weights (o, c, 3, 3) to points: operands weight, (36, c, o); or (36, o, c), taps turned around.
+    """From weights (o, c, kh, kw) to points: operands weight, (points, rows, c, o).
 
-    The latter, `backward`, is what the gradient of the input slides over the gradient of the output.
+    Or, `backward`, (points, rows, o, c) with taps turned around: what the gradient of the input slides
+    over the gradient of the output. `rows` of taps are summed one by one, by the tile.
     """
 
     o: int
     c: int
+    tile: Tile
     dtype: str
     backward: bool
 
@@ -43,9 +43,9 @@ class Filters:
         return self.c if self.backward else self.o
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, int, int, int]:
         """The shape of what is written."""
-        return PRODUCTS, self.source, self.result
+        return self.tile.points, self.tile.rows, self.source, self.result
 
     @property
     def parts(self) -> int:
@@ -55,50 +55,67 @@ class Filters:
     @property
     def scratch(self) -> int:
         """Bytes of working space: the taps of as many filters as there are lanes."""
-        return WINDOW * BLOCK_BYTES
+        return self.window * BLOCK_BYTES
 
     @property
     def flops(self) -> int:
         """Additions and multiplications."""
-        return 2 * PRODUCTS * self.o * self.c
+        return 2 * self.tile.points * self.tile.rows * self.o * self.c
 
     @property
     def bytes(self) -> int:
         """Bytes read and written."""
-        return (PRODUCTS + WINDOW) * self.o * self.c * np.dtype(self.dtype).itemsize
+        each = self.tile.points * self.tile.rows + self.window
+        return each * self.o * self.c * np.dtype(self.dtype).itemsize
+
+    @property
+    def window(self) -> int:
+        """The number of taps."""
+        return int(np.prod(self.tile.taps))
 
     def emit(self, function: ir.Function, target: Target) -> None:
         """Write the kernel's function."""
         _Writer(function, target, np.dtype(self.dtype)).write(self)
 
 
-class _Writer(TileWriter):
+class _Writer(Writer):
     """Writes `Filters` with neighbouring results in the lanes."""
 
     def write(self, plan: Filters) -> None:
         """Write the loop over the source's channels; the last results may be written twice."""
         code, (weight, out, taps, low, high) = self.code, self.args
-        source, result = (WINDOW, plan.c * WINDOW)[:: -1 if plan.backward else 1]
-        lanes = self.lanes
-        matrix = Matrices(TILE, TAPS).taps_in
+        window, lanes, tile = plan.window, self.lanes, plan.tile
+        source, result = (window, plan.c * window)[:: -1 if plan.backward else 1]
         with (
             code.loop(low, high, name="source") as channel,
             code.loop(0, plan.result, lanes, name="result") as start,
         ):
             first = code.call("llvm.smin", [start, constant(plan.result - lanes)])
             corner = code.builder.add(self.counted(channel, source), self.counted(first, result))
-            with code.loop(0, lanes, name="lane") as lane, code.loop(0, WINDOW, name="tap") as tap:
+            with code.loop(0, lanes, name="lane") as lane, code.loop(0, window, name="tap") as tap:
                 at = code.builder.add(corner, code.builder.add(self.counted(lane, result), tap))
-                turned = code.builder.sub(constant(WINDOW - 1), tap) if plan.backward else tap
+                turned = code.builder.sub(constant(window - 1), tap) if plan.backward else tap
                 to = code.builder.add(self.counted(turned, lanes), lane)
                 code.store(code.load(weight, at, self.dtype), taps, to, self.dtype)
-            grid = [
-                [code.load(taps, (i * TAPS + j) * lanes, self.dtype, lanes) for j in range(TAPS)]
-                for i in range(TAPS)
-            ]
             place = code.builder.add(self.counted(channel, plan.result), first)
-            for i, row in enumerate(both_ways(code, matrix, grid)):
-                for j, value in enumerate(row):
-                    offset = (i * len(row) + j) * plan.source * plan.result
-                    code.store(value, out, code.builder.add(place, constant(offset)), self.dtype)
+            with self.each(tile.rows) as row:
+                here = code.at(taps, self.counted(row, tile.across.taps * lanes), self.dtype)
+                to = code.builder.add(place, self.counted(row, plan.source * plan.result))
+                self.write_row(plan, here, code.at(out, to, self.dtype))
         code.finish()
+
+    def write_row(self, plan: Filters, taps: ir.Value, to: ir.Value) -> None:
+        """Write what rows of taps that go to points together become there."""
+        code, (down, across) = self.code, (plan.tile.down, plan.tile.across)
+        grid = [
+            [
+                code.load(taps, (i * across.taps + j) * self.lanes, self.dtype, self.lanes)
+                for j in range(across.taps)
+            ]
+            for i in range(down.taps)
+        ]
+        step = plan.tile.rows * plan.source * plan.result
+        for point, value in enumerate(
+            chain.from_iterable(both_ways(code, down.taps_in, across.taps_in, grid))
+        ):
+            code.store(value, to, point * step, self.dtype)

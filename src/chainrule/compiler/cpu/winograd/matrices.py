@@ -14,44 +14,67 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-FINITE = tuple(Fraction(*each) for each in ((0, 1), (2, 3), (-2, 3), (3, 2), (-3, 2)))
-POINTS = len(FINITE) + 1  # and infinity
+_FINITE = tuple(Fraction(*each) for each in ((0, 1), (2, 3), (-2, 3), (3, 2), (-3, 2)))
+POINTS = len(_FINITE) + 1  # at most; the last one is infinity
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 
 
 @dataclass(frozen=True)
 class Matrices:
-    """What turns POINTS inputs and `taps` weights into products, and these into `outputs` sums."""
+    """What turns inputs and `taps` weights into products, one a point, and these into `outputs` sums.
+
+    One output and one tap have one point: numbers stay as they are.
+    """
 
     outputs: int
     taps: int
 
     def __post_init__(self) -> None:
-        if self.outputs + self.taps - 1 != POINTS:
-            raise ValueError(f"{self.outputs} outputs and {self.taps} taps do not meet {POINTS} inputs")
+        if not 1 <= self.points <= POINTS:
+            raise ValueError(
+                f"{self.outputs} outputs of {self.taps} taps need {self.points} points of {POINTS}"
+            )
+
+    @property
+    def points(self) -> int:
+        """The number of products: as many as there are inputs."""
+        return self.outputs + self.taps - 1
+
+    @property
+    def turned(self) -> Matrices:
+        """As many sums as there were taps, each over as many products of numbers as there were outputs."""
+        return Matrices(self.taps, self.outputs)
 
     @property
     def values_in(self) -> Matrix:
-        """POINTS x POINTS, for the inputs: row p is the polynomial that is zero at all other points."""
-        rows = [_polynomial([root for root in FINITE if root != point]) for point in FINITE]
-        return (*((*row, Fraction(0)) for row in rows), _polynomial(FINITE))
+        """Points x points, for the inputs: row p is the polynomial that is zero at all other points."""
+        finite = self._finite
+        rows = [_polynomial([root for root in finite if root != point]) for point in finite]
+        return (*((*row, Fraction(0)) for row in rows), _polynomial(finite))
 
     @property
     def taps_in(self) -> Matrix:
-        """POINTS x taps, for the weights: their polynomial at each point, by what `values_in` is there."""
-        scales = [prod(point - root for root in FINITE if root != point) for point in FINITE]
+        """Points x taps, for the weights: their polynomial at each point, by what `values_in` is there."""
+        finite = self._finite
+        scales = [prod(point - root for root in finite if root != point) for point in finite]
         rows = [
             tuple(point**power / scale for power in range(self.taps))
-            for point, scale in zip(FINITE, scales, strict=True)
+            for point, scale in zip(finite, scales, strict=True)
         ]
         return (*rows, _last(self.taps))
 
     @property
     def back(self) -> Matrix:
-        """Outputs x POINTS, for the products."""
+        """Outputs x points, for the products."""
         last = _last(self.outputs)
-        return tuple((*(point**power for point in FINITE), last[power]) for power in range(self.outputs))
+        return tuple(
+            (*(point**power for point in self._finite), last[power]) for power in range(self.outputs)
+        )
+
+    @property
+    def _finite(self) -> tuple[Fraction, ...]:
+        return _FINITE[: self.points - 1]
 
 
 def _last(size: int) -> tuple[Fraction, ...]:

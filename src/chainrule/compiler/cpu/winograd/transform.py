@@ -20,10 +20,10 @@ Row = Sequence[Fraction]
 Grid = list[list[Any]]
 
 
-def both_ways(code: Code, matrix: Matrix, grid: Grid) -> Grid:
-    """Return matrix * grid * matrix' for a grid of vectors."""
-    across = [times(code, matrix, row) for row in grid]
-    columns = [times(code, matrix, column) for column in zip(*across, strict=True)]
+def both_ways(code: Code, down: Matrix, across: Matrix, grid: Grid) -> Grid:
+    """Return down * grid * across' for a grid of vectors."""
+    rows = [times(code, across, row) for row in grid]
+    columns = [times(code, down, column) for column in zip(*rows, strict=True)]
     return [list(row) for row in zip(*columns, strict=True)]
 
 

@@ -1,122 +1,35 @@
-"""Writer: what the ways of writing tiles of a convolution share.
+"""Writer: what the ways of writing tiles of a convolution share beyond their places.
 
-Where a tile reads and writes, with places outside of a plane led elsewhere; and the product of two
-matrices whose sums stay in registers while they grow.
+The product of two matrices whose sums stay in registers while they grow, and numbers that are not finite.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 from chainrule.compiler.cpu import ir
-from chainrule.compiler.cpu.code import constant, type_of
-from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, cut, effort
-from chainrule.compiler.cpu.convolution.writer import Writer
+from chainrule.compiler.cpu.code import type_of
+from chainrule.compiler.cpu.convolution.tiles import cut, effort
 from chainrule.compiler.cpu.product.tile import Tile, by_columns
-from chainrule.compiler.cpu.winograd.matrices import POINTS, Matrix
-from chainrule.compiler.cpu.winograd.transform import both_ways
+from chainrule.compiler.cpu.winograd.planes import PlaneWriter
 
 
-class Plane(NamedTuple):
-    """Planes of so many rows and columns of blocks; `channel` numbers lie from one to the next."""
+@dataclass(frozen=True)
+class Panel:
+    """A product of rows x steps and steps x columns; left strides (row, step), right from step to step."""
 
-    height: int
-    width: int
-    channel: int
-
-
-class Corner(NamedTuple):
-    """The first row and column of a tile on its plane, and where the block's first plane begins."""
-
-    row: ir.Value
-    column: ir.Value
-    start: ir.Value
+    rows: int
+    columns: int
+    left: tuple[int, int]
+    right: int
+    out: int  # numbers from row to row
+    adds: bool = False
 
 
-class TileWriter(Writer):
-    """Writes a function that works on tiles of the planes of blocks of images."""
-
-    def plane(self, height: int, width: int) -> Plane:
-        """Return planes of this size."""
-        return Plane(height, width, height * width * self.block)
-
-    def corner(self, pointer: ir.Value, plane: Plane, channels: int, tile: Any, first: Any) -> Corner:
-        """Return where a tile (block, row, column) begins, if each is so many places behind the one before.
-
-        `first` is (places, places above and left of the plane that the first tile begins at).
-        """
-        builder, (step, above, left) = self.code.builder, first
-        number, row, column = tile
-        start = self.code.at(pointer, builder.mul(number, constant(channels * plane.channel)), self.dtype)
-        row = builder.sub(builder.mul(row, constant(step)), constant(above))
-        column = builder.sub(builder.mul(column, constant(step)), constant(left))
-        return Corner(row, column, start)
-
-    def places(self, corner: Corner, plane: Plane, channel: ir.Value, size: int, outside: Any) -> Any:
-        """Return pointers to size x size places of a channel; those off the plane are in a line of `outside`.
-
-        `outside` has as many lines as there are places in a row.
-        """
-        code, builder = self.code, self.code.builder
-        begin = self.place(corner, plane, channel, (constant(0), constant(0)))
-        rows, columns = (
-            [
-                builder.icmp_unsigned("<", builder.add(first, constant(i)), constant(length))
-                for i in range(size)
-            ]
-            for first, length in ((corner.row, plane.height), (corner.column, plane.width))
-        )
-        found: list[list[ir.Value]] = []
-        for i, row in enumerate(rows):
-            line = code.at(begin, i * plane.width * self.block, self.dtype)
-            line = builder.select(row, line, outside)
-            places = [code.at(line, j * self.block, self.dtype) for j in range(size)]
-            found.append([builder.select(*each, outside) for each in zip(columns, places, strict=True)])
-        return found
-
-    def to_points(
-        self, corner: Corner, plane: Plane, channel: ir.Value, matrix: Matrix, to: tuple[ir.Value, int]
-    ) -> None:
-        """Write how a tile of all images becomes numbers at the points, which lie `to[1]` numbers apart."""
-        code, size, (start, step) = self.code, len(matrix[0]), to
-        found = self.places(corner, plane, channel, size, self.zeros())
-        later = self.place(corner, plane, code.builder.add(channel, constant(1)), (constant(0), constant(0)))
-        with code.loop(0, size, name="ahead") as row:
-            line = code.at(later, self.counted(row, plane.width * self.block), self.dtype)
-            for column in range(size):
-                code.prefetch(line, column * self.block, self.dtype)
-        with self.each(self.block // self.lanes) as some:
-            lane = self.counted(some, self.lanes)
-            grid = [[code.load(each, lane, self.dtype, self.lanes) for each in row] for row in found]
-            there = code.at(start, lane, self.dtype)
-            for i, row in enumerate(both_ways(code, matrix, grid)):
-                for j, value in enumerate(row):
-                    code.store(value, there, (i * POINTS + j) * step, self.dtype)
-
-    def place(self, corner: Corner, plane: Plane, channel: ir.Value, at: tuple[Any, Any]) -> ir.Value:
-        """Return a pointer to the place of a channel that is so many rows and columns from the corner."""
-        code, builder = self.code, self.code.builder
-        row, column = builder.add(corner.row, at[0]), builder.add(corner.column, at[1])
-        number = builder.add(self.counted(row, plane.width), column)
-        offset = builder.add(self.counted(channel, plane.channel), self.counted(number, self.block))
-        return code.at(corner.start, offset, self.dtype)
-
-    def inside(self, corner: Corner, plane: Plane, at: tuple[Any, Any]) -> ir.Value:
-        """Tell whether a place that is so many rows and columns from the corner is on the plane."""
-        builder = self.code.builder
-        row, column = builder.add(corner.row, at[0]), builder.add(corner.column, at[1])
-        return builder.and_(
-            builder.icmp_unsigned("<", row, constant(plane.height)),
-            builder.icmp_unsigned("<", column, constant(plane.width)),
-        )
-
-    def zeros(self) -> ir.Value:
-        """Return a pointer to lines of zeros, as many as there are points in a row."""
-        name = f"{self.name}.zeros"
-        module, kind = self.code.module, ir.ArrayType(ir.IntType(8), POINTS * BLOCK_BYTES)
-        return module.globals.get(name) or ir.Table(module, name, ir.Constant(kind, None), BLOCK_BYTES)
+class TileWriter(PlaneWriter):
+    """Writes a function that multiplies at the points."""
 
     def nothing(self) -> ir.Constant:
         """Return zeros in all lanes."""
@@ -163,24 +76,6 @@ class TileWriter(Writer):
         values = (value for row in found for *_, value in row)
         for (place, _), value in zip(places, values, strict=True):
             code.store(value, out, place, self.dtype)
-
-    def counted(self, index: Any, step: int, first: int = 0) -> Any:
-        """Return index * step + first."""
-        builder = self.code.builder
-        found = builder.mul(index, constant(step), flags=("nsw",))
-        return builder.add(found, constant(first)) if first else found
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A product of rows x steps and steps x columns; left strides (row, step), right from step to step."""
-
-    rows: int
-    columns: int
-    left: tuple[int, int]
-    right: int
-    out: int  # numbers from row to row
-    adds: bool = False
 
 
 def _tile(registers: int, columns: int, rows: int) -> tuple[int, int]:
