@@ -152,6 +152,27 @@ def test_plain_numbers_stay_plain_until_they_meet_a_vector() -> None:
     agree([A * (B + C), B * C + 1.0], {"a": values_of("float32"), "b": 2.0, "c": 1})
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_quotients_of_many_numbers_by_one_have_the_same_bits(dtype: str, target: str) -> None:
+    draw, info = np.random.default_rng(3), np.finfo(dtype)
+    limits = [info.max, info.tiny, info.smallest_subnormal, info.tiny * 3, info.max / 3, 1 / info.max]
+    odd = np.array([*FLOATS, *limits, *(-each for each in limits)], dtype)
+    with np.errstate(all="ignore"):
+        wide = (draw.standard_normal(20_000) * 2.0 ** draw.integers(-160, 160, 20_000)).astype(dtype)
+    near = 1 + draw.integers(0, 2**20, 20_000).astype(dtype) * info.eps
+    values = np.concatenate([odd, wide, near, np.arange(1000, dtype=dtype)])
+    for by in [*odd, *near[:20], *wide[:20], *np.arange(3, 50, dtype=dtype)]:
+        root = A / scalar.cast(B, dtype)
+        given = {"a": values, "b": float(by)}
+        (found,), expected = run([root], given, 16, target), reference(root, given)
+        tiny = (np.abs(expected) < info.tiny) | (np.abs(values) < info.tiny / info.eps)
+        small = tiny & np.isfinite(expected)
+        np.testing.assert_array_equal(found[~small], expected[~small], err_msg=str(root))
+        assert (np.abs(found[small] - expected[small]) <= 1.5 * np.spacing(np.abs(expected[small]))).all()
+        np.testing.assert_array_equal(np.signbit(found[expected == 0]), np.signbit(expected[expected == 0]))
+
+
 def test_float16_is_refused() -> None:
     values = {"a": values_of("int8")}
     assert dtype_of(scalar.exp(A), kinds_of(values))[0] == np.float16

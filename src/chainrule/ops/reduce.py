@@ -63,8 +63,9 @@ def first_place(x: Array, y: Array, *, axes: tuple[int, ...] = ()) -> Array:
 
 def _route(g: Tensor, x: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tensor:
     sizes = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
-    items = np.arange(np.prod(sizes)).reshape(sizes)
-    return where(equal(first_place(x, y.detach(), axes=axes), items), g, 0.0)
+    first = first_place(x, y.detach(), axes=axes)
+    items = np.arange(np.prod(sizes), dtype=first.dtype).reshape(sizes)
+    return where(equal(first, items), g, 0.0)
 
 
 @reduction(gradient=_route)

@@ -106,9 +106,10 @@ def _class(kind: Kind) -> Any:
 
 # ---- instructions --------------------------------------------------------------------------------
 def _apply(code: Code, node: Expr, args: Sequence[Typed], lanes: int) -> Typed:
-    if any(isinstance(arg.value.type, ir.VectorType) for arg in args):
+    name, vectors = node.function, [isinstance(arg.value.type, ir.VectorType) for arg in args]
+    by_one = name == "divide" and vectors == [True, False]
+    if any(vectors) and not by_one:
         args = [Typed(code.splat(arg.value, lanes), arg.dtype, arg.weak) for arg in args]
-    name = node.function
     kinds = _loop(name, str(node.value), tuple((arg.dtype, arg.weak) for arg in args))
     dtype, weak = kinds[-1]
     if name == "cast":
@@ -127,7 +128,9 @@ def _apply(code: Code, node: Expr, args: Sequence[Typed], lanes: int) -> Typed:
         return Typed(whole.FUNCTIONS[name](code, operands[0], *values), dtype, weak)
     shortcut = _SHORT_POWERS.get(_exponent(args[1])) if name == "power" else None
     registers = [Register(code, value) for value in values]
-    made = _REAL[name](*registers) if shortcut is None else shortcut(registers[0])
+    made = (
+        (real.quotient if by_one else _REAL[name])(*registers) if shortcut is None else shortcut(registers[0])
+    )
     return Typed(made.value, dtype, weak)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.maths.register import Register
 
 _EITHER_ZERO = ("nsz",)  # the sign of a zero may be any, as with NumPy: it would cost as much again
@@ -43,6 +44,36 @@ def is_finite(x: Register) -> Register:
 def copysign(size: Register, like: Register) -> Register:
     """Return the first number with the sign of the second."""
     return size.call("llvm.copysign", like)
+
+
+def quotient(a: Register, b: Register) -> Register:
+    """Return the numbers of a vector divided by one number for all of them.
+
+    A division takes several times as long as all of this, of which most depends on the divisor alone:
+    a product with its reciprocal, and what is missing then (Markstein 1990). Divisors whose reciprocals are
+    out of range are scaled; the signs are such that zeros keep theirs.
+    """
+    whole = _in_lanes(a, b)
+    if not a.code.target.fused or _is_power_of_two(b):
+        return a / whole
+    size = abs(b)
+    bound, scale = (2.0**1000, 2.0**200) if b.double else (2.0**100, 2.0**64)
+    scales = (size < 1 / bound).choose(scale, (size > bound).choose(b.constant(1 / scale), 1.0))
+    size = size * scales
+    back, divisor = _in_lanes(a, -(1.0 / size)), _in_lanes(a, size)
+    scaled = a * _in_lanes(a, copysign(scales, -b))
+    first = scaled * back
+    better = first.fma(divisor, scaled).fma(back, first)
+    return better.is_nan().choose(first, better)
+
+
+def _in_lanes(like: Register, number: Register) -> Register:
+    return Register(like.code, like.code.splat(number.value, like.value.type.count))
+
+
+def _is_power_of_two(number: Register) -> bool:
+    known = number.value.constant if isinstance(number.value, ir.Constant) else None
+    return isinstance(known, float) and math.frexp(known)[0] in (0.5, -0.5)
 
 
 def _divided(a: Register, b: Register) -> tuple[Register, Register]:
