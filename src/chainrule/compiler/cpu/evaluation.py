@@ -144,6 +144,11 @@ class Evaluation:
             value = code.builder.icmp_unsigned("!=", value, ir.Constant(value.type, None))
         return Typed(value, dtype, False)
 
+    def _kept(self, term: Term) -> Typed:
+        made = self.value(term.args[0])
+        self._put(Store(*term.data, term), made.value)
+        return made
+
     def gather(self, term: Term) -> ir.Value:
         """Read a vector whose numbers are no neighbours in memory."""
         buffer, place = term.data
@@ -217,6 +222,7 @@ class Evaluation:
 
     kinds: ClassVar[Mapping[str, Callable[[Any, Term], Typed]]] = {
         "load": _load,
+        "kept": _kept,
         "number": _number,
         "setting": _setting,
         "apply": _apply,

@@ -7,6 +7,7 @@ product is such a nest, too, whose first store is its result: simple stores that
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.index import Variable
+from chainrule.compiler.nests.keeping import folded, forwarded, keeping, kept_by
 from chainrule.compiler.nests.nest import Store
 from chainrule.compiler.nests.term import Term
 from chainrule.core.spec import Shape
@@ -82,8 +84,33 @@ class Agenda:
             item.written.append(made.buffer)
             self._note(place, _buffers(made), [made.buffer])
             return
+        if self._keep(space, variables, store):
+            return
         self._spaces.setdefault(space, []).append(len(self.items))
         self._append(Item(_buffers(store), [store.buffer], None, (), variables, [store]))
+
+    def _keep(self, space: Space, variables: Sequence[Variable], store: Store) -> bool:
+        """Let a store take in the nest that made what it sums, unless anything was done with that since."""
+        for buffer in folded(store):
+            place = self._changed.get(buffer, -1)
+            if place < self._touched.get(buffer, 0) or self._touched.get(store.buffer, -1) > place:
+                continue
+            item = self.items[place]
+            if item.work is not None or item.serial or [each.buffer for each in item.stores] != [buffer]:
+                continue
+            made = keeping(store, variables, item.stores[0])
+            if made is None or reads_elsewhere(made.term, store):
+                continue
+            if any(self._changed.get(each, -1) > place for each in reads_of(made.term)):
+                continue
+            for places in self._spaces.values():
+                places[:] = [each for each in places if each != place]
+            insort(self._spaces.setdefault(space, []), place)
+            buffers = [*dict.fromkeys([*item.buffers, *_buffers(made)])]
+            self.items[place] = Item(buffers, [buffer, store.buffer], None, (), variables, [made])
+            self._note(place, buffers, [buffer, store.buffer])
+            return True
+        return False
 
     def drop_unread(self) -> None:
         """Leave out stores into inner memory that nothing reads: their readers took them from registers."""
@@ -144,7 +171,9 @@ class Agenda:
             return None
         if any(self._changed.get(each, -1) > place for each in reads):
             return None
-        term = store.term
+        term = forwarded(store.term, item.stores)
+        if not set(kept_by(item.stores)).isdisjoint(reads_of(term)):
+            return None
         for other in item.stores:
             if other.buffer not in reads:
                 continue

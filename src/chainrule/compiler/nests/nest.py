@@ -72,7 +72,8 @@ class Nest:
     @property
     def written(self) -> tuple[int, ...]:
         """Which of the buffers are written."""
-        return tuple(sorted({self.buffers.index(store.buffer) for store in self.stores}))
+        written = {store.buffer for store in self.stores} | set(_kept(self.stores))
+        return tuple(sorted(self.buffers.index(each) for each in written))
 
     @property
     def trips(self) -> int:
@@ -124,7 +125,11 @@ def _all(stores: Iterable[Store]) -> list[Term]:
 
 def _touched(stores: Sequence[Store]) -> tuple[Buffer, ...]:
     reads = [each.data[0] for each in _all(stores) if each.kind in ("load", "setting")]
-    return tuple(dict.fromkeys([*reads, *(store.buffer for store in stores)]))
+    return tuple(dict.fromkeys([*reads, *_kept(stores), *(store.buffer for store in stores)]))
+
+
+def _kept(stores: Sequence[Store]) -> list[Buffer]:
+    return [each.data[0] for each in _all(stores) if each.kind == "kept"]
 
 
 def _name(term: Term, buffers: dict[int, str], count: int) -> str:
@@ -139,8 +144,9 @@ def _shown(term: Term, known: dict[Term, str], buffers: dict[int, str]) -> str:
     args = ", ".join(known[arg] for arg in term.args)
     if term.kind == "product":
         return "product"
-    if term.kind == "load":
-        return f"{buffers[id(term.data[0])]}[{_read(term.data[1], known)}]"
+    if term.kind in ("load", "kept"):
+        place = f"{buffers[id(term.data[0])]}[{_read(term.data[1], known)}]"
+        return place if term.kind == "load" else f"{place} = {args}"
     if term.kind == "apply":
         names = [f"{n}={known[a]}" for n, a in zip(term.data[1], term.args, strict=True)]
         return f"{term.data[0]!r} with {', '.join(names)}"

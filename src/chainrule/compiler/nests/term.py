@@ -27,7 +27,8 @@ class Term:
     each run) · apply (expression, names of the arguments) · cast · fold (monoid, variables) ·
     first (variables: the place of the first true item) · guard (bounds: the first argument where
     low <= index <= high for all of them, else the second) · product (buffer: the number that a matrix
-    product has for the place, there before anything is stored)
+    product has for the place, there before anything is stored) · kept (buffer, index: the argument, which is
+    stored there as soon as it is known)
     """
 
     __slots__ = ("args", "data", "depth", "dtype", "free", "kind", "reads", "weak")
@@ -77,6 +78,11 @@ def load(buffer: Buffer, place: Index) -> Term:
 def product(buffer: Buffer, variables: Iterable[Variable]) -> Term:
     """Return what a matrix product, whose result a buffer is, has for the values of the variables."""
     return _make("product", buffer, (), buffer.dtype, frozenset(variables))
+
+
+def kept(buffer: Buffer, place: Index, term: Term) -> Term:
+    """Return a term that is stored where it is computed."""
+    return _make("kept", (buffer, place), (cast(term, buffer.dtype),), buffer.dtype, place.free)
 
 
 def value(known: float | int | bool) -> Term:
@@ -177,6 +183,8 @@ def _put(term: Term, places: Mapping[Variable, Index], done: dict[Term, Term]) -
 def _moved(term: Term, args: list[Term], places: Mapping[Variable, Index]) -> Term:
     if term.kind == "load":
         return load(term.data[0], term.data[1].put(places))
+    if term.kind == "kept":
+        return kept(term.data[0], term.data[1].put(places), args[0])
     if term.kind == "guard":
         return guard([(i.put(places), low, high) for i, low, high in term.data], *args)
     if term.kind in ("fold", "first"):
@@ -193,7 +201,7 @@ def rebuilt(term: Term, args: Sequence[Term]) -> Term:
 
 def indices_of(term: Term) -> list[Index]:
     """Return the indices that a term itself holds."""
-    if term.kind == "load":
+    if term.kind in ("load", "kept"):
         return [term.data[1]]
     return [term.data[0][0]] if term.kind == "guard" else []
 

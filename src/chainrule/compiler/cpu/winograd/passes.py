@@ -141,13 +141,14 @@ class Cut:
         each = sizes.tile.points * BLOCK_BYTES
         if sizes.tile.rows == 1:
             return Cut(sizes, 1, min(max(least, near // (each * channels)), most, sizes.tiles))
-        more = sizes.tile.rows - 1
-        strips = -(-sizes.across // _WIDEST)
-        while (lines := near // (each * channels * -(-sizes.across // strips)) - more) <= more:
-            if strips == sizes.across:
-                break
+        more, strips = sizes.tile.rows - 1, -(-sizes.across // _WIDEST)
+
+        def lines() -> int:
+            return near // (each * channels * -(-sizes.across // strips)) - more
+
+        while lines() <= more and strips < sizes.across:  # what is read again would be most of it
             strips = min(2 * strips, sizes.across)
-        bands = max(-(-_PIECES // (sizes.blocks * strips)), -(-sizes.down // max(1, lines)))
+        bands = max(-(-_PIECES // (sizes.blocks * strips)), -(-sizes.down // max(1, lines())))
         return Cut(sizes, -(-sizes.down // min(bands, sizes.down)), -(-sizes.across // strips))
 
     @property
