@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from guarded import call, guarded, targets
 from images import PAD1, operands, unblocked
 
+import chainrule as cr
+import chainrule.nn.functional as F
 from chainrule.compiler.cpu.convolution import Forward, Geometry, InputGradient, WeightGradient
 
 TARGETS = targets()
@@ -111,3 +114,25 @@ def test_repr_tells_the_kernel() -> None:
     made = Forward(GEOMETRIES["odd"], "float32")
     assert repr(made) != repr(Forward(GEOMETRIES["odd"], "float64"))
     assert eval(repr(made)) == made  # noqa: S307
+
+
+@pytest.mark.parametrize(("stride", "dilation"), [(3, 2), (2, 3), (5, 3), (4, 2), (1, 2)])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_places_between_windows_get_their_own_gradients(size: int, stride: int, dilation: int) -> None:
+    x = cr.tensor(np.random.default_rng(5).standard_normal((2, 3, 13)).astype(np.float32), requires_grad=True)
+    w = cr.tensor(np.random.default_rng(6).standard_normal((4, 3, size)).astype(np.float32))
+
+    def gradients(of: Callable[[], cr.Tensor]) -> list[np.ndarray]:
+        def run() -> cr.Tensor:
+            x.grad = None
+            (of() ** 2).sum().backward()
+            return x.grad * 1  # pyright: ignore
+
+        return [np.array(each().data) for each in (run, cr.compile(run))]
+
+    for of in (
+        lambda: F.conv1d(x, w, stride=stride, dilation=dilation),
+        lambda: F.max_pool1d(x, size, stride=stride, dilation=dilation),
+    ):
+        eager, compiled = gradients(of)
+        np.testing.assert_allclose(compiled, eager, rtol=1e-5, atol=1e-5)

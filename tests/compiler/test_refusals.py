@@ -163,3 +163,26 @@ def test_a_schedule_has_not_moved_on_where_a_label_is_wrong() -> None:
         assert np.array_equal(held[2], found[2])
         step(x, y)
     assert optimizer.param_groups[0]["lr"] == 0.1 * 0.5**3
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x[[0, 5, 1]], lambda x: x[:, np.array([3, 4, 5])], lambda x: x[cr.tensor(np.array([9]))]]
+)
+def test_known_places_out_of_bounds_are_reported_at_once(f):
+    with pytest.raises(IndexRangeError, match="out of bounds"):
+        cr.compile(f)(np.ones((4, 3), np.float32))
+
+
+def test_computed_places_out_of_bounds_are_reported():
+    x, table = np.arange(4, dtype=np.float32), np.ones((4, 2), np.float32)
+    for f in (lambda i: cr.tensor(x)[i + 1], lambda i: F.embedding(i + 1, table)):
+        compiled = cr.compile(f)
+        assert compiled(np.array([2])).data.flat[0] == f(cr.tensor(np.array([2]))).data.flat[0]
+        with pytest.raises(IndexRangeError):
+            compiled(np.array([3]))
+    for f in (lambda i: F.embedding(i, table), lambda i: F.one_hot(i, num_classes=4)):
+        compiled = cr.compile(f)
+        compiled(np.array([1]))
+        for wrong in (-1, 4):
+            with pytest.raises(IndexRangeError, match="is no row of"):
+                compiled(np.array([wrong]))

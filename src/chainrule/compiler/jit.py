@@ -199,9 +199,12 @@ class Compiled:
             self._announce(trace)
             inputs = [_argument(trace, leaf, f"argument {i}") for i, leaf in enumerate(leaves)]
             args, kwargs = rebuilt(inputs, layout)
-            result = self.f(*args, **kwargs)
-            outputs, shape = flattened(result)
-            program = trace.program([each for each in outputs if isinstance(each, Tensor)])
+            outputs, shape = flattened(self.f(*args, **kwargs))
+            _refuse_lost(self.__name__, [each for each in inputs if id(each) not in trace.gradients], outputs)
+            del args, kwargs, inputs
+            wanted = [trace.value_of(each) for each in outputs if isinstance(each, Tensor)]
+            outputs = [Tensor(each._data) if isinstance(each, Tensor) else each for each in outputs]
+            program = trace.program(wanted)
         plan = Plan(trace, program, outputs, shape)
         plan.takes(leaves, layout)
         plan.build(self._watching)
@@ -362,3 +365,20 @@ def _argument(trace: Trace, leaf: Any, name: str) -> Any:
     made = Tensor(native(array).view())  # an array of its own: arrays are known by which object they are
     trace.argument(made, name)
     return made
+
+
+def _refuse_lost(name: str, untouched: Sequence[Any], outputs: Sequence[Any]) -> None:
+    """Raise if a result depends on an argument whose gradient is wanted, and was not taken inside."""
+    wanted = {id(each): each for each in untouched if getattr(each, "requires_grad", False)}
+    waiting = [each for each in outputs if wanted and getattr(each, "requires_grad", False)]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in wanted:
+            raise TraceError(
+                f"{name}: a gradient of an argument is wanted, but none goes through a compiled function",
+                hint="take it inside, as in cr.compile(cr.grad(f)), or give x.detach()",
+            )
+        if id(each) not in seen:
+            seen.add(id(each))
+            waiting += [source for source in each.inputs if getattr(source, "requires_grad", False)]

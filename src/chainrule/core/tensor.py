@@ -17,6 +17,7 @@ import numpy.typing as npt
 from chainrule.core.mode import Scope, mode
 from chainrule.core.registry import REGISTRY, named
 from chainrule.core.spec import Array, Shape, is_float, known_dtype
+from chainrule.core.stand_in import is_stand_in, refuse_stand_in
 from chainrule.errors import DTypeError, GraphError, ShapeError, UnknownNameError, nearest
 
 # One clock orders results and changes in place: a result older than a change of its input is stale.
@@ -160,6 +161,8 @@ class Tensor:
         """Return the array for Python to look into, which a trace cannot write down."""
         if mode.trace is not None:
             mode.trace.refuse_read(self, what)
+        elif is_stand_in(self._data):
+            refuse_stand_in()
         return self._data
 
     @property
@@ -244,6 +247,8 @@ class Tensor:
     def __setitem__(self, key: Any, value: Any) -> None:
         self.refuse_change(_PART)
         self.read(_PART)
+        if mode.trace is not None:
+            mode.trace.refuse_used(self, _PART)
         parts = cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)
         *plain, given = (each.read(_PART) if isinstance(each, Tensor) else each for each in (*parts, value))
         self._data[tuple(plain)] = given
@@ -297,7 +302,7 @@ class Tensor:
         return made
 
     def __repr__(self) -> str:
-        known = mode.trace is None or mode.trace.is_constant(self)
+        known = not is_stand_in(self._data) and (mode.trace is None or mode.trace.is_constant(self))
         body = np.array2string(self._data, separator=", ", prefix="tensor(")
         parts = [body if known else f"of a function being compiled, shape {self.shape}"]
         if self._data.dtype not in (np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.bool_)):

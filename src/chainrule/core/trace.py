@@ -8,6 +8,9 @@ cannot be known, so reading them raises TraceError.
 
 from __future__ import annotations
 
+import os
+import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -18,11 +21,13 @@ from chainrule.core.op import Op
 from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
 from chainrule.core.registry import named
 from chainrule.core.spec import Array, spec_of
+from chainrule.core.stand_in import is_stand_in, refuse_stand_in, stand_in
 from chainrule.core.tensor import Tensor, tick
 from chainrule.errors import TraceError
 
 _UNREAD = object()
-_ZEROS = bytes(8)  # what stand-ins look at; nobody can write there
+_one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
+os.register_at_fork(after_in_child=_one_at_a_time._at_fork_reinit)  # pyright: ignore
 
 
 class Watched(float):
@@ -56,9 +61,12 @@ class Trace:
         self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
         self._results: list[Tensor] = []
         self._gradients: list[tuple[Tensor, Tensor]] = []  # results, and the gradients that they got
-        self._values: dict[int, Value] = {}
+        self._values: dict[int, Value] = {}  # by id of an array: what it stands for now
+        self._firsts: dict[int, Value] = {}  # and what it stood for at first
+        self._roots: dict[int, int] = {}  # by id of a view's array: that of what it is a part of
+        self._changed: dict[int, int] = {}  # by id of an array: the view through which it was changed
+        self._made: dict[int, tuple[Value, weakref.ref[Tensor]]] = {}  # leaves that the function makes
         self._kept: list[Any] = []  # arrays are known by id, so none may be freed and its id taken again
-        self._states: dict[int, Value] = {}
         self._left: list[Tensor] = []
         self._forgotten: list[Tensor] = []
         self._began = tick()
@@ -66,11 +74,16 @@ class Trace:
     def __enter__(self) -> Trace:
         if mode.trace is not None:
             raise TraceError(f"{self.name}: a compiled function is traced inside another")
+        _one_at_a_time.acquire()
         mode.trace = self
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         mode.trace = None
+        self._restore()
+        _one_at_a_time.release()
+
+    def _restore(self) -> None:
         for leaf, before in self.gradients.values():
             leaf._grad = None if before is _UNREAD else before
 
@@ -88,12 +101,12 @@ class Trace:
         if op.pure and all(map(self._fixed, inputs, arrays)):
             return op.value(*arrays, **params)
         spec = op.spec(*map(spec_of, arrays), **params)
-        return np.ndarray(spec.shape, spec.dtype, _ZEROS, 0, (0,) * len(spec.shape))
+        return stand_in(spec)
 
     def _fixed(self, given: Any, array: Any) -> bool:
         known = self._values.get(id(array))
         if known is not None:
-            return known.kind == "constant"
+            return known.kind == "constant" and id(known) not in self._made
         return not isinstance(given, Tensor) or (given.serial > self._began and not given.requires_grad)
 
     def record(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], params: Any, out: Tensor) -> None:
@@ -104,6 +117,8 @@ class Trace:
             return
         operands = tuple(map(self._operand, inputs, arrays))
         output = self._known(out._data, "result")
+        if getattr(op, "view", None) is not None:
+            self._roots[id(out._data)] = self._roots.get(id(arrays[0]), id(arrays[0]))
         path = mode.scope.module_path() if mode.scope is not None else ""
         self.steps.append(Equation(op, operands, params, output, path))
         self._name(out)
@@ -123,18 +138,43 @@ class Trace:
     def assigned(self, target: Tensor, value: Tensor) -> None:
         """Write down a change in place; from now on the array stands for the value."""
         self.seen(target)
-        into, source = self._values[id(target._data)], self._operand(value, value._data)
+        key, source = id(target._data), self._operand(value, value._data)
         assert isinstance(source, Value)
-        if into.kind == "argument" and not target.requires_grad:
+        first = self._firsts[key]
+        if first.kind == "argument" and not target.requires_grad:
             raise TraceError(
-                f"assign: {into.name} of a compiled function is changed in place",
+                f"assign: {first.name} of a compiled function is changed in place",
                 hint="return the new value, or keep the tensor outside of the function: it is then state",
             )
-        if id(target) not in self._states and into.kind not in ("result", "gradient"):
-            self._states[id(target)] = into if into.kind == "captured" else self._state(target, into)
-        if id(target) in self._states:  # else the target lives in this run only: a new value will do
-            self.steps.append(Write(self._states[id(target)], source))
-        self._values[id(target._data)] = source
+        self._note_view(key)
+        if first.kind == "argument":
+            self._state(target, first)
+        elif first.kind == "constant":
+            self._made.setdefault(id(first), (first, weakref.ref(target)))
+        if first.kind in ("captured", "constant"):  # else it lives in this run only: a new value will do
+            self.steps.append(Write(first, source))
+        self._values[key] = source
+        target.mutated = tick()
+
+    def _note_view(self, key: int) -> None:
+        """Note that a part of something was changed through a view: it must not be read any more."""
+        root = self._roots.get(key)
+        if root is None:
+            return
+        if self._firsts[root].kind != "result":
+            raise TraceError(
+                "assign: a view of what is no part of the function alone is changed in place",
+                hint="assign the whole tensor, made by ops such as cr.where or cr.concatenate",
+            )
+        self._changed[root] = key
+
+    def refuse_used(self, tensor: Tensor, what: str) -> None:
+        """Raise if an op has seen a tensor's array, of which Python is about to change a part."""
+        if id(tensor._data) in self._values:
+            raise TraceError(
+                f"{what}: it was used before, while a function is compiled",
+                hint="change it before its first use, or compute a new tensor with cr.where",
+            )
 
     def gradient_read(self, leaf: Tensor) -> None:
         """Note what a leaf's gradient was before the function changed it."""
@@ -170,7 +210,9 @@ class Trace:
     def is_constant(self, tensor: Tensor) -> bool:
         """Tell whether a tensor's values are known now, and the same in every run."""
         value = self._values.get(id(tensor._data))
-        return tensor.serial > self._began if value is None else value.kind == "constant"
+        if value is None:
+            return tensor.serial > self._began
+        return value.kind == "constant" and id(value) not in self._made
 
     def guard(self, owner: Any, attribute: str) -> None:
         """Make the program hold only while `owner.attribute` is what it is now."""
@@ -194,21 +236,54 @@ class Trace:
             self.steps.append(Refusal(value, text))
 
     # ---- what comes of it ------------------------------------------------------------------------
-    def program(self, results: Sequence[Tensor]) -> Program:
-        """Return the program that gives `results`, and then the gradients left in the leaves."""
-        self._left = [leaf for leaf, _ in self.gradients.values() if leaf._grad is not None]
-        self._forgotten = [leaf for leaf, _ in self.gradients.values() if leaf._grad is None]
-        wanted = [self.value_of(each) for each in results]
-        gradients = [self.value_of(leaf._gradient()) for leaf in self.left()]
+    def program(self, wanted: Sequence[Value]) -> Program:
+        """Return the program that gives what is wanted, and then the gradients left in the leaves.
+
+        To be called once nothing of the traced run is held any more: what the function has made for
+        itself alone begins anew at every run, what somebody still holds is state.
+        """
+        gradients = [
+            (weakref.ref(leaf), self.value_of(leaf._gradient()))
+            for leaf, _ in self.gradients.values()
+            if leaf._grad is not None
+        ]
         self._name_gradients()
+        self._forget_made()
+        left = {id(leaf): value for ref, value in gradients if (leaf := ref()) is not None}
+        leaves = [leaf for leaf, _ in self.gradients.values()]
+        self._left = [leaf for leaf in leaves if id(leaf) in left]
+        self._forgotten = [leaf for leaf in leaves if id(leaf) not in left]
         return Program(
             self.name,
             tuple(self.arguments),
             tuple(self.captured),
             tuple(self.steps),
-            (*wanted, *gradients),
+            (*wanted, *(left[id(leaf)] for leaf in self._left)),
             self.named,
         ).check()
+
+    def _forget_made(self) -> None:
+        """Take the graph apart, and tell state that the function has made from what ends with it."""
+        self._restore()
+        for each in self._results:
+            each.inputs, each._grad = (), None
+        self._results.clear()
+        self._gradients.clear()
+        inside = [key for key, (leaf, _) in self.gradients.items() if leaf.serial > self._began]
+        leaves = [weakref.ref(self.gradients.pop(key)[0]) for key in inside]
+        self._kept = [
+            each for each in self._kept if not isinstance(each, Tensor) or id(each) in self.gradients
+        ]
+        for ref in leaves:
+            if (leaf := ref()) is not None:
+                self.gradients[id(leaf)] = (leaf, _UNREAD)
+        for value, ref in self._made.values():
+            if (tensor := ref()) is not None:
+                self._state(tensor, value)
+            else:
+                self.steps = [
+                    each for each in self.steps if type(each) is not Write or each.target is not value
+                ]
 
     def left(self) -> list[Tensor]:
         """Return the leaves that the function leaves a gradient in."""
@@ -238,8 +313,8 @@ class Trace:
             name = paths.get(id(self._values.get(id(node._data))))
             if name is not None:
                 self.named[f"{name}.grad"] = self.value_of(gradient)
-        for leaf in self.left():
-            if id(leaf) in self._paths:
+        for leaf, _ in self.gradients.values():
+            if leaf._grad is not None and id(leaf) in self._paths:
                 self.named[f"{self._paths[id(leaf)]}.grad"] = self.value_of(leaf._gradient())
 
     # ---- values ----------------------------------------------------------------------------------
@@ -247,30 +322,46 @@ class Trace:
         if array is None or array.__class__ in (bool, int, float):
             return array
         found = self._values.get(id(array))
+        if self._changed:
+            self._refuse_changed(id(array))
         if found is not None:
             return found
         return self._capture(given) if isinstance(given, Tensor) else self._known(array, "constant")
 
+    def _refuse_changed(self, key: int) -> None:
+        if self._changed.get(self._roots.get(key, key), key) != key:
+            raise TraceError(
+                "a value is read after a view of it was changed in place",
+                hint="compute a new tensor for the part (y = y + 1), or change the whole one",
+            )
+
     def _capture(self, tensor: Tensor) -> Value:
         """A tensor from before the trace is captured; one made inside it, by no op, is a constant."""
-        if tensor.serial > self._began and not tensor.requires_grad:
+        inside = tensor.serial > self._began
+        if inside and not tensor.requires_grad:
             return self._known(tensor._data, "constant")
+        if is_stand_in(tensor._data):
+            refuse_stand_in()
+        if inside:
+            value = self._known(tensor._data, "constant", tensor.name or "")
+            self._made[id(value)] = value, weakref.ref(tensor)
+            return value
         value = self._known(tensor._data, "captured", tensor.name or "")
         self.captured.append(value)
         self.sources[id(value)] = tensor
         return value
 
-    def _state(self, tensor: Tensor, value: Value) -> Value:
+    def _state(self, tensor: Tensor, value: Value) -> None:
         """State that the function itself made, at its first run, is captured like any other."""
         value.kind, value.constant = "captured", None
         self.captured.append(value)
         self.sources[id(value)] = tensor
-        return value
 
     def _known(self, array: Array, kind: str, name: str = "") -> Value:
         constant = array if kind == "constant" else None
-        value = Value(len(self._values), spec_of(array), kind, name, constant)
+        value = Value(len(self._firsts), spec_of(array), kind, name, constant)
         self._values[id(array)] = value
+        self._firsts.setdefault(id(array), value)
         self._kept.append(array)
         return value
 

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.families import composite
+from chainrule.core.mode import mode
 from chainrule.core.op import Op
 from chainrule.core.sample import Integers, sample, wrong
+from chainrule.core.stand_in import is_stand_in
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, DTypeError, IndexRangeError
-from chainrule.ops.compare import equal, not_equal, where
+from chainrule.ops.compare import equal, greater_equal, less, logical_or, not_equal, where
 from chainrule.ops.index import Slot, picked
 from chainrule.ops.linear import linear_scores
 from chainrule.ops.reduce import max
@@ -89,6 +91,11 @@ def _check_places(op: Op, x: Tensor, count: int, what: str) -> None:
     if x.dtype.kind not in "iu":
         hint = "x.astype(np.int64)"
         raise clash(op, (x,), f"x is {x.dtype}, needs integers", hint, DTypeError)
+    if mode.trace is not None:  # the places of later runs are looked at when they are there
+        beyond = logical_or(less(x, 0), greater_equal(x, count))
+        mode.trace.refuse(beyond, f"{op.heading}: a number is no row of {what}, 0 to {count - 1}")
+    if is_stand_in(x._data):
+        return
     wrong_ones = x._data[(x._data < 0) | (x._data >= count)]
     if wrong_ones.size:
         raise clash(op, (x,), f"{wrong_ones[0]} is no row of {what}, 0 to {count - 1}", kind=IndexRangeError)

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.core.families import movement, opaque
 from chainrule.core.families.movement import Index, IndexMap, Source
+from chainrule.core.mode import mode
 from chainrule.core.op import apply
 from chainrule.core.registry import public
 from chainrule.core.sample import Integers, sample, wrong
@@ -155,7 +156,11 @@ def _plain(part: Any) -> Any:
     """Return a tensor's array; where a mask selects is looked up at once, so it must be known."""
     if not isinstance(part, Tensor):
         return part
-    return part.read("index by a mask") if part.dtype == np.bool_ else part._data
+    if part.dtype == np.bool_:
+        return part.read("index by a mask")
+    if mode.trace is not None:
+        mode.trace.seen(part)
+    return part._data
 
 
 def _index_array(part: Any) -> Array:

@@ -150,7 +150,7 @@ def _transposed(elements: Elements, source: Value, back: IndexMap, at: Indices, 
             found[inner], found[outer] = (offset % stride) // step, offset // stride
             bounds.append((offset // stride, 0, back.shape[outer] - 1))
             bounds.append((offset % stride, 0, step * (back.shape[inner] - 1)))
-            bounds.append((offset % step, 0, 0))
+            bounds.append((offset % stride % step, 0, 0))
             continue
         for axis, step in steps[1:]:
             found[axis] = folded(axis)

@@ -17,7 +17,7 @@ from chainrule.compiler.nests.agenda import Agenda, Space, reads_elsewhere, spac
 from chainrule.compiler.nests.buffer import Buffer, unflat
 from chainrule.compiler.nests.convolve import Convolutions
 from chainrule.compiler.nests.element import Elements, reads_spread
-from chainrule.compiler.nests.lookup import Indices, looked_up, slots
+from chainrule.compiler.nests.lookup import Indices, looked_up, slots, whole
 from chainrule.compiler.nests.multiply import product_of
 from chainrule.compiler.nests.nest import Store
 from chainrule.compiler.nests.outside import Outside
@@ -26,7 +26,7 @@ from chainrule.compiler.nests.term import Term
 from chainrule.core.program import Equation, Program, Refusal, Value, Write
 from chainrule.core.spec import Shape
 from chainrule.core.trace import Watched
-from chainrule.errors import DTypeError
+from chainrule.errors import DTypeError, IndexRangeError
 from chainrule.scalar.expr import apply
 from chainrule.scalar.expr import variable as named
 
@@ -104,20 +104,38 @@ class Lowering:
             self.elements.settle(value, self.copy(value, self.elements.split))
 
     def _check_places(self, step: Equation) -> None:
-        """Let the step report integers of the caller's that are no places of what they look into."""
+        """Let the step report integers that are no places of what they look into; refuse known ones now."""
         first, *arrays = step.reads
         shape = first.spec.shape if step.op.name == "picked" else step.params["shape"]
         for place, size in slots(step.params["key"], shape):
             array = arrays[place]
+            text = f"index: a place is out of bounds for an axis of size {size}"
+            if (known := array.constant) is not None:
+                if ((known < -size) | (known >= size)).any():
+                    raise IndexRangeError(text)
+                continue
             variables, at = self.elements.loops(array.spec.shape, "f")
             read = self.elements.of(array, at)
-            if read.kind != "load" or read.data[0].role not in ("argument", "captured"):
-                continue
-            if (id(array), size) in self._checked:
+            given = read.kind == "load" and read.data[0].role in ("argument", "captured")
+            if (id(array), size) in self._checked or not (given or self._may_be_wrong(step, array, read)):
                 continue
             self._checked.add((id(array), size))
             wrong = terms.apply(_OUTSIDE, ("x", "y"), (read, terms.value(size)), np.dtype(np.bool_))
-            self._refuse(variables, wrong, f"index: a place is out of bounds for an axis of size {size}")
+            self._refuse(variables, wrong, text)
+
+    def _may_be_wrong(self, step: Equation, array: Value, read: Term) -> bool:
+        """Tell whether places that are looked up were computed from what is given, and may be any."""
+        if step.op.name != "picked" or whole(read) is not None:
+            return False
+        seen, waiting = set[int](), [array]
+        while waiting:
+            value = waiting.pop()
+            if value.kind in ("argument", "captured"):
+                return True
+            if id(value) in self.equations and id(value) not in seen:
+                seen.add(id(value))
+                waiting += self.equations[id(value)].reads
+        return False
 
     def _refuse(self, variables: Sequence[Any], wrong: Term, text: str) -> None:
         """Raise a flag if a term is true for any value of the variables."""
