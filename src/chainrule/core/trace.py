@@ -51,6 +51,8 @@ class Trace:
         self.sources: dict[int, Tensor] = {}  # by id of a captured value: the tensor it is the array of
         self.gradients: dict[int, tuple[Tensor, Any]] = {}  # leaves whose .grad was touched, and what it was
         self.guards: list[tuple[Any, str, Any]] = []
+        self.kept: dict[tuple[int, Any], tuple[Any, Any, Any]] = {}  # by owner and key: these, and the item
+        self.lists: dict[int, tuple[list[Any], int]] = {}  # lists by their ids, and how long they were
         self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self.named: dict[str, Value] = {}
         self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
@@ -175,6 +177,15 @@ class Trace:
     def guard(self, owner: Any, attribute: str) -> None:
         """Make the program hold only while `owner.attribute` is what it is now."""
         self.guards.append((owner, attribute, getattr(owner, attribute)))
+
+    def keep(self, owner: Any, *keys: Any) -> None:
+        """Make the program hold only while `owner[key]`, of a dict or list, is the object it is now."""
+        self.kept.update({(id(owner), key): (owner, key, owner[key]) for key in keys})
+
+    def keep_list(self, items: list[Any]) -> None:
+        """Make the program hold only while a list has the items that it has now, and no more."""
+        self.lists[id(items)] = items, len(items)
+        self.keep(items, *range(len(items)))
 
     def watch(self, group: dict[str, Any]) -> dict[str, Any]:
         """Return a group of options whose numbers are read anew at every run."""

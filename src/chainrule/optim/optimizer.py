@@ -71,6 +71,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients: set them to None, or to zeros."""
+        self._announce()
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
@@ -99,12 +100,22 @@ class Optimizer:
         """
         with enable_grad():
             loss = None if closure is None else closure()
+        self._announce()
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:
                     if p.grad is not None:
                         self._apply(p, group)
         return loss
+
+    def _announce(self) -> None:
+        """Tell a trace, if there is one, which groups and parameters it is made for."""
+        if mode.trace is not None:
+            mode.trace.keep(vars(self), "param_groups")
+            mode.trace.keep_list(self.param_groups)
+            for group in self.param_groups:
+                mode.trace.keep(group, "params")
+                mode.trace.keep_list(group["params"])
 
     def _apply(self, p: Tensor, group: Group) -> None:
         known = self.state_of(p, group)

@@ -1,0 +1,64 @@
+"""What a compiled step depends on of its optimiser: a change is noticed, as it is in eager mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import optim
+
+X = np.float32([1, 2, 3])
+
+
+def after(make: Callable[[list[Any]], Any], change: Callable[..., Any], compiled: bool) -> tuple[Any, int]:
+    """Return what two parameters are after three steps, `change(optimizer, second)`, and two more steps.
+
+    The optimiser begins with the first parameter only. Also returns how many programs the change made.
+    """
+    one, two = (cr.tensor(values, requires_grad=True) for values in ([1.0, 2.0, 5.0], [1.0, 1.5, 0.5]))
+    optimizer = make([one])
+
+    def step(x: Any) -> None:
+        optimizer.zero_grad()
+        ((one * one * two - x) ** 2).sum().backward()
+        optimizer.step()
+
+    run = cr.compile(step) if compiled else step
+    for _ in range(3):
+        run(X)
+        two.grad = None
+    traces = getattr(run, "traces", 0)
+    change(optimizer, two)
+    for _ in range(2):
+        run(X)
+    return [one.data, two.data], getattr(run, "traces", 0) - traces
+
+
+def same(make: Callable[[list[Any]], Any], change: Callable[..., Any]) -> int:
+    """Find that a compiled step gives the numbers of eager mode; return how many programs the change made."""
+    (found, traces), (wanted, _) = (after(make, change, compiled) for compiled in (True, False))
+    np.testing.assert_allclose(found, wanted, 1e-5)
+    return traces
+
+
+GROUPS: dict[str, Callable[..., Any]] = {
+    "one more group": lambda optimizer, two: optimizer.add_param_group({"params": [two], "lr": 0.05}),
+    "one more parameter": lambda optimizer, two: optimizer.param_groups[0]["params"].append(two),
+    "other parameters": lambda optimizer, two: optimizer.param_groups[0].update(params=[two]),
+    "a copy": lambda optimizer, two: optimizer.param_groups.insert(
+        0, dict(optimizer.param_groups.pop(), lr=0.07)
+    ),
+    "other groups": lambda optimizer, two: setattr(
+        optimizer, "param_groups", [dict(optimizer.param_groups[0], lr=0.07)]
+    ),
+    "none": lambda optimizer, two: optimizer.param_groups.clear(),
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_groups_and_their_parameters_may_be_exchanged(name: str) -> None:
+    assert same(lambda params: optim.Adam(params, 0.1), GROUPS[name]) in (1, 2)  # two: gradients are there
