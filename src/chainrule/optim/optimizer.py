@@ -120,6 +120,10 @@ class Optimizer:
     def _apply(self, p: Tensor, group: Group) -> None:
         known = self.state_of(p, group)
         if mode.trace is not None:
+            if known:  # else the rule has nothing to look at
+                mode.trace.keep(vars(self), "state")
+                mode.trace.keep(self.state, p)
+                mode.trace.keep(known, *known)
             group = mode.trace.watch(group)
         g = negative(p.grad) if group["maximize"] else p.grad
         assert g is not None
