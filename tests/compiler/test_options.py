@@ -10,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import optim
+from chainrule.optim.averages import shrunk
 
 X = np.float32([1, 2, 3])
 
@@ -104,3 +105,90 @@ def test_state_that_is_loaded_into_place_or_made_at_the_first_step_makes_no_new_
     w.assign(kept)
     np.testing.assert_array_equal([step(X).data for _ in range(3)], following)
     assert step.traces == 1
+
+
+class Signs(optim.Optimizer):
+    """Follows signs; the rate is a parameter of an op, and at `use` Python calculates with it, too."""
+
+    def __init__(self, params: Any, use: Callable[[Any], Any], lr: float = 0.1) -> None:
+        self.use = use
+        super().__init__(params, lr=lr, maximize=False)
+
+    def update(self, p: Any, g: Any, state: Any, group: Any) -> Any:
+        lr = group["lr"]
+        return shrunk(p, lr=lr, weight_decay=0.5) - self.use(lr) * cr.sign(g), {}
+
+
+USES: dict[str, Callable[[Any], Any]] = {
+    "operand": lambda lr: lr,
+    "arithmetic": lambda lr: 1.0 - lr,
+    "comparison": lambda lr: 0.1 if lr > 0.3 else 0.2,
+    "unary": lambda lr: -lr,
+    "number": float,
+    "array": lambda lr: np.float32([lr, lr, lr]),
+    "tensor": cr.tensor,
+    "power": lambda lr: lr**2,
+    "rounded": lambda lr: round(lr, 2),
+    "smaller": lambda lr: min(lr, 0.4),
+}
+
+
+def rate(optimizer: Any, _: Any) -> None:
+    optimizer.param_groups[0]["lr"] *= 5
+
+
+@pytest.mark.parametrize("name", USES)
+def test_a_number_that_python_calculates_with_is_noticed(name: str) -> None:
+    assert same(lambda params: Signs(params, USES[name]), rate) == 1
+
+
+def test_a_number_that_only_ops_calculate_with_makes_no_new_program() -> None:
+    assert same(lambda params: Signs(params, lambda _: 1.0), rate) == 0
+
+
+def test_rates_are_plain_numbers_to_ops_of_doubles_and_singles() -> None:
+    for dtype in (np.float32, np.float64):
+        w = cr.tensor(np.ones(3, dtype), requires_grad=True)
+        optimizer = Signs([w], lambda lr: lr)
+        step = cr.compile(
+            lambda w=w, optimizer=optimizer: (setattr(w, "grad", w * 2), optimizer.step(), w + 0)[2]
+        )
+        assert step().dtype == dtype
+        np.testing.assert_array_equal(w.data, np.full(3, dtype(1) * (1 - dtype(0.05)) - dtype(0.1)))
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_betas_are_read_anew(kind: Any) -> None:
+    def make(params: Any) -> Any:
+        optimizer = optim.Adam(params, 0.1)
+        optimizer.param_groups[0]["betas"] = kind(optimizer.param_groups[0]["betas"])
+        return optimizer
+
+    def change(optimizer: Any, _: Any) -> None:
+        betas = optimizer.param_groups[0]["betas"]
+        if isinstance(betas, list):
+            betas[0] = 0.5
+        else:
+            optimizer.param_groups[0]["betas"] = (0.5, betas[1])
+
+    assert same(make, change) == 0
+
+
+def test_an_option_that_becomes_0_and_is_not_0_any_more() -> None:
+    found: list[Any] = []
+    for compiled in (True, False):
+        w = cr.tensor([1.0, 2.0, 5.0], requires_grad=True)
+        optimizer = optim.SGD([w], 0.01, momentum=0.9, weight_decay=0.1)
+
+        def step(x: Any, w: Any = w, optimizer: Any = optimizer) -> None:
+            optimizer.zero_grad()
+            ((w * w - x) ** 2).sum().backward()
+            optimizer.step()
+
+        run = cr.compile(step) if compiled else step
+        for momentum, decay in [(0.9, 0.1), (0.8, 0.2), (0.0, 0.1), (0.9, 0.1), (0.9, 0.0), (0.8, 0.1)]:
+            optimizer.param_groups[0].update(momentum=momentum, weight_decay=decay)
+            run(X)
+        found.append(w.data)
+        assert getattr(run, "traces", 3) == 3
+    np.testing.assert_allclose(*found, 1e-5)

@@ -9,7 +9,7 @@ cannot be known, so reading them raises TraceError.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -19,25 +19,11 @@ from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal
 from chainrule.core.registry import named
 from chainrule.core.spec import Array, spec_of
 from chainrule.core.tensor import Tensor, tick
+from chainrule.core.watched import Notes, copied, watched
 from chainrule.errors import TraceError
 
 _UNREAD = object()
 _ZEROS = bytes(8)  # what stand-ins look at; nobody can write there
-
-
-class Watched(float):
-    """A number that a step reads anew at every run: an option of an optimiser's group, say."""
-
-    owner: dict[str, Any]
-    key: str
-    place: int | None
-
-    def __new__(cls, owner: dict[str, Any], key: str, place: int | None = None) -> Watched:
-        """Return the number that `owner[key]` (or its item at `place`) is now."""
-        value = owner[key] if place is None else owner[key][place]
-        made = super().__new__(cls, value)
-        made.owner, made.key, made.place = owner, key, place
-        return made
 
 
 class Trace:
@@ -54,6 +40,7 @@ class Trace:
         self.kept: dict[tuple[int, Any], tuple[Any, Any, Any]] = {}  # by owner and key: these, and the item
         self.lists: dict[int, tuple[list[Any], int]] = {}  # lists by their ids, and how long they were
         self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self.notes = Notes()
         self.named: dict[str, Value] = {}
         self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
         self._results: list[Tensor] = []
@@ -191,8 +178,8 @@ class Trace:
         """Return a group of options whose numbers are read anew at every run."""
         options = {key: value for key, value in group.items() if key != "params"}
         if not any(known is group for known, _ in self.groups):
-            self.groups.append((group, options))
-        return {"params": group["params"]} | {key: _watched(group, key, v) for key, v in options.items()}
+            self.groups.append((group, {key: copied(value) for key, value in options.items()}))
+        return {"params": group["params"]} | {key: watched(group, key, self.notes) for key in options}
 
     def host(self, function: Callable[[], Any]) -> None:
         """Write down a call back into Python."""
@@ -292,12 +279,3 @@ class Trace:
             for level in mode.scope.chain():
                 if level.kind == "module" and level.module_path():
                     self.named[level.module_path()] = value
-
-
-def _watched(group: dict[str, Any], key: str, value: Any) -> Any:
-    if isinstance(value, float):
-        return Watched(group, key)
-    if isinstance(value, tuple):
-        parts = enumerate(cast("tuple[Any, ...]", value))
-        return tuple(Watched(group, key, i) if isinstance(part, float) else part for i, part in parts)
-    return value
