@@ -10,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import optim
+from chainrule.errors import TraceError
 from chainrule.optim.averages import shrunk
 
 X = np.float32([1, 2, 3])
@@ -192,3 +193,28 @@ def test_an_option_that_becomes_0_and_is_not_0_any_more() -> None:
         found.append(w.data)
         assert getattr(run, "traces", 3) == 3
     np.testing.assert_allclose(*found, 1e-5)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_schedule_is_not_stepped_before_python_calculates_with_what_it_changes(first: bool) -> None:
+    def trained(compiled: bool) -> Any:
+        w = cr.tensor([1.0, 2.0, 5.0], requires_grad=True)
+        optimizer = Signs([w], lambda lr: lr)
+        schedule = optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+        def step(x: Any) -> None:
+            optimizer.zero_grad()
+            ((w * w - x) ** 2).sum().backward()
+            for each in (schedule, optimizer) if first else (optimizer, schedule):
+                each.step()
+
+        run = cr.compile(step) if compiled else step
+        for _ in range(3):
+            run(X)
+        return w.data
+
+    if first:
+        with pytest.raises(TraceError, match=r"lr: Python calculates with it after a schedule"):
+            trained(True)
+    else:
+        np.testing.assert_allclose(trained(True), trained(False), 1e-5)

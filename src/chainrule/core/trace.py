@@ -184,6 +184,7 @@ class Trace:
     def host(self, function: Callable[[], Any]) -> None:
         """Write down a call back into Python."""
         self.steps.append(HostCall(function))
+        self.notes.late = True
 
     def refuse(self, wrong: Tensor, text: str) -> None:
         """Write down that runs where any item of `wrong` is true end in an IndexRangeError."""

@@ -9,15 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
+from chainrule.core.mode import mode
+from chainrule.errors import TraceError
+
 Which: TypeAlias = tuple[int, str, int | None]  # the id of a group, a key, and a place in what is there
 
 
 class Notes:
-    """Which numbers Python has asked for: for their `values`, or merely whether they are 0 (`truths`)."""
+    """Which numbers Python has asked for: for their `values`, or merely whether they are 0 (`truths`).
+
+    `late` tells that a call back into Python comes first, which may change them before every run.
+    """
 
     def __init__(self) -> None:
         self.values: set[Which] = set()
         self.truths: set[Which] = set()
+        self.late = False
 
 
 class Watched(float):
@@ -54,6 +61,12 @@ def _noted(name: str) -> Callable[..., Any]:
     def method(self: Watched, *others: Any) -> Any:
         found = plain(self, *others)
         if found is not NotImplemented:
+            if self.notes.late and mode.trace is not None:
+                raise TraceError(
+                    f"{self.key}: Python calculates with it after a schedule was stepped, "
+                    "which a compiled function does at its runs only",
+                    hint="step the schedule after the optimiser, or let ops have the number as a parameter",
+                )
             self.notes.values.add(self.which)
         return found
 
