@@ -151,7 +151,7 @@ def test_what_lowering_does_not_see_makes_no_difference():
 
 def test_a_number_that_is_read_anew_is_not_one_that_stays():
     rates = optim.SGD([cr.tensor(X, requires_grad=True)], lr=0.5).param_groups[0]
-    from_group = text_of(lambda x: F.leaky_relu(x, cr.core.trace.Watched(rates, "lr")))
+    from_group = text_of(lambda x: F.leaky_relu(x, cr.core.watched.Watched(rates, "lr")))
     assert from_group != text_of(lambda x: F.leaky_relu(x, 0.5))
 
 

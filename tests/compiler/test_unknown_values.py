@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import nn
+from chainrule.core.stream import Stream
 from chainrule.errors import TraceError
 from chainrule.nn import functional as F
 
@@ -110,3 +113,36 @@ def test_the_text_of_a_tensor_shows_no_value_that_is_not_known() -> None:
 def test_numpy_linspace_of_tensors_is_a_tensor_of_numbers() -> None:
     found = cr.linspace(cr.tensor(1.0), cr.tensor(2.0), 5)
     np.testing.assert_array_equal(found.data, np.linspace(1, 2, 5))
+
+
+DRAWN: dict[str, Callable[[Any], Any]] = {
+    "permutation": lambda x: x[:, cr.random.permutation(3)],
+    "seed": lambda x: (cr.random.seed(3), x * 2)[1],
+    "state read": lambda x: (cr.random.get_state(), x * 2)[1],
+    "state set": lambda x: (cr.random.set_state((1, 2, 3)), x * 2)[1],
+    "initial values": lambda x: x + nn.init.normal_(cr.zeros(3)),
+    "layer": lambda x: nn.Linear(3, 2)(x) * 2,
+    "array": lambda x: x + cr.random.default.uniform((3,)),
+    "stream of its own": lambda x: x + cr.random.normal((3,), stream=Stream(3)),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_draws_that_would_be_made_once_are_refused(name: str) -> None:
+    before = cr.random.get_state()
+    with pytest.raises(TraceError, match=r"random: [\s\S]*hint"):
+        cr.compile(DRAWN[name])(X)
+    assert cr.random.get_state() == before
+
+
+def test_draws_by_ops_are_made_anew_at_every_run() -> None:
+    stream = Stream(3)
+
+    @cr.compile
+    def noisy(x: Any) -> Any:
+        noise = cr.random.normal((3,), stream=stream) + cr.random.integers(0, 9, (3,))
+        return F.stochastic_depth(F.dropout(x, 0.5), 0.5, "row") + noise + cr.random.bernoulli((3,), 0.5)
+
+    runs = [noisy(X).data for _ in range(3)]
+    assert noisy.traces == 1
+    assert not any((one == two).all() for one, two in itertools.pairwise(runs))

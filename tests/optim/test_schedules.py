@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import optim
-from chainrule.errors import ArgumentError, CheckpointError
+from chainrule.errors import ArgumentError, CheckpointError, TraceError
 from chainrule.optim import lr_scheduler
 
 CYCLE = {"max_lr": 0.5, "total_steps": 100}
@@ -207,3 +207,19 @@ def test_the_state_of_another_schedule_is_refused() -> None:
     saved = lr_scheduler.StepLR(our_optimizer(), 3).state_dict()
     with pytest.raises(CheckpointError, match="has no 'best'"):
         lr_scheduler.ReduceLROnPlateau(our_optimizer()).load_state_dict(saved)
+
+
+@pytest.mark.parametrize("metric", [1.0, None])
+def test_plateau_is_not_stepped_inside_of_a_compiled_function(metric) -> None:
+    optimizer = our_optimizer()
+    schedule = lr_scheduler.ReduceLROnPlateau(optimizer)
+    before = schedule.state_dict()
+
+    @cr.compile
+    def step(x):
+        schedule.step((x * 2).sum() if metric is None else metric)
+        return x * 2
+
+    with pytest.raises(TraceError, match=r"ReduceLROnPlateau: step asks for a number[\s\S]*outside"):
+        step(np.ones(3, np.float32))
+    assert schedule.state_dict() == before

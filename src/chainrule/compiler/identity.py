@@ -22,7 +22,7 @@ from chainrule.core.op import Op
 from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
 from chainrule.core.spec import Array, Spec
 from chainrule.core.stream import Stream
-from chainrule.core.trace import Watched
+from chainrule.core.watched import Watched
 from chainrule.ops.index import Slot
 from chainrule.scalar.expr import Expr
 

@@ -16,7 +16,7 @@ from chainrule.core.families.reduction import reduced_shape
 from chainrule.core.program import Equation, Operand, Program, Refusal, Step, Value, Write
 from chainrule.core.registry import named
 from chainrule.core.spec import Spec, normalize_axes
-from chainrule.core.trace import Watched
+from chainrule.core.watched import Watched
 from chainrule.errors import IndexRangeError
 from chainrule.scalar.expr import VARIABLE
 

@@ -202,6 +202,8 @@ def _plain(op: Op, value: Any) -> Any:
     """In `2.0 * x` the number stays weak, so that x keeps its dtype; all else becomes an array."""
     if (op.takes_numbers and value.__class__ in (float, int, bool)) or (value is None and op.optional):
         return value
+    if isinstance(value, float) and value.__class__.__base__ is float:  # a watched number is a plain one here
+        return _plain(op, float(value))
     try:
         return to_array(value)
     except DTypeError as error:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.errors import ArgumentError
+from chainrule.core.mode import mode
+from chainrule.errors import ArgumentError, TraceError
 
 Array = npt.NDArray[Any]
 
@@ -66,8 +67,21 @@ def _mix(product: Array, word: Array, key: np.uint64, out: Array) -> None:
     np.bitwise_xor(out, key, out=out)
 
 
+def _refuse_traced(what: str) -> None:
+    """Raise while a function is traced: what happens here would happen then, and not at its runs."""
+    if mode.trace is not None:
+        raise TraceError(
+            f"random: {what} while a function is compiled: that would be done once, not at every run",
+            hint="cr.random.normal, uniform, integers and bernoulli draw anew at every run; "
+            "seed, shuffle, initialise and make layers outside, and give what is drawn as an argument",
+        )
+
+
 class Stream:
     """A reproducible sequence of random numbers whose whole state is three integers.
+
+    Raises TraceError when it is made, drawn from, read or set while a function is compiled: only the
+    draws of ops (`cr.random.normal` and its kin) are made anew at every run.
 
     Example: two streams of one seed draw the same numbers.
 
@@ -82,10 +96,12 @@ class Stream:
     @property
     def state(self) -> tuple[int, int, int]:
         """`(seed, stream, counter)`: assign it to go back to that point."""
+        _refuse_traced("the state of a stream is read")
         return self.seed, self.stream, self.counter
 
     @state.setter
     def state(self, state: Sequence[int]) -> None:
+        _refuse_traced("a stream is seeded or set")
         try:
             seed, stream, counter = (int(part) for part in state)
         except (TypeError, ValueError) as error:
@@ -100,6 +116,7 @@ class Stream:
 
     def bits(self, count: int) -> Array:
         """Return `count` random uint32 words; the counter moves on by whole blocks of four."""
+        _refuse_traced("random numbers are drawn into an array")
         blocks = -(-count // 4)
         words = philox(self.seed, self.counter, blocks, self.stream)
         self.counter = (self.counter + blocks) % 2**64

@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -23,26 +23,12 @@ from chainrule.core.registry import named
 from chainrule.core.spec import Array, spec_of
 from chainrule.core.stand_in import is_stand_in, refuse_stand_in, stand_in
 from chainrule.core.tensor import Tensor, tick
+from chainrule.core.watched import Notes, copied, watched
 from chainrule.errors import TraceError
 
 _UNREAD = object()
 _one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
 os.register_at_fork(after_in_child=_one_at_a_time._at_fork_reinit)  # pyright: ignore
-
-
-class Watched(float):
-    """A number that a step reads anew at every run: an option of an optimiser's group, say."""
-
-    owner: dict[str, Any]
-    key: str
-    place: int | None
-
-    def __new__(cls, owner: dict[str, Any], key: str, place: int | None = None) -> Watched:
-        """Return the number that `owner[key]` (or its item at `place`) is now."""
-        value = owner[key] if place is None else owner[key][place]
-        made = super().__new__(cls, value)
-        made.owner, made.key, made.place = owner, key, place
-        return made
 
 
 class Trace:
@@ -56,7 +42,10 @@ class Trace:
         self.sources: dict[int, Tensor] = {}  # by id of a captured value: the tensor it is the array of
         self.gradients: dict[int, tuple[Tensor, Any]] = {}  # leaves whose .grad was touched, and what it was
         self.guards: list[tuple[Any, str, Any]] = []
+        self.kept: dict[tuple[int, Any], tuple[Any, Any, Any]] = {}  # by owner and key: these, and the item
+        self.lists: dict[int, tuple[list[Any], int]] = {}  # lists by their ids, and how long they were
         self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self.notes = Notes()
         self.named: dict[str, Value] = {}
         self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
         self._results: list[Tensor] = []
@@ -218,16 +207,26 @@ class Trace:
         """Make the program hold only while `owner.attribute` is what it is now."""
         self.guards.append((owner, attribute, getattr(owner, attribute)))
 
+    def keep(self, owner: Any, *keys: Any) -> None:
+        """Make the program hold only while `owner[key]`, of a dict or list, is the object it is now."""
+        self.kept.update({(id(owner), key): (owner, key, owner[key]) for key in keys})
+
+    def keep_list(self, items: list[Any]) -> None:
+        """Make the program hold only while a list has the items that it has now, and no more."""
+        self.lists[id(items)] = items, len(items)
+        self.keep(items, *range(len(items)))
+
     def watch(self, group: dict[str, Any]) -> dict[str, Any]:
         """Return a group of options whose numbers are read anew at every run."""
         options = {key: value for key, value in group.items() if key != "params"}
         if not any(known is group for known, _ in self.groups):
-            self.groups.append((group, options))
-        return {"params": group["params"]} | {key: _watched(group, key, v) for key, v in options.items()}
+            self.groups.append((group, {key: copied(value) for key, value in options.items()}))
+        return {"params": group["params"]} | {key: watched(group, key, self.notes) for key in options}
 
     def host(self, function: Callable[[], Any]) -> None:
         """Write down a call back into Python."""
         self.steps.append(HostCall(function))
+        self.notes.late = True
 
     def refuse(self, wrong: Tensor, text: str) -> None:
         """Write down that runs where any item of `wrong` is true end in an IndexRangeError."""
@@ -372,12 +371,3 @@ class Trace:
             for level in mode.scope.chain():
                 if level.kind == "module" and level.module_path():
                     self.named[level.module_path()] = value
-
-
-def _watched(group: dict[str, Any], key: str, value: Any) -> Any:
-    if isinstance(value, float):
-        return Watched(group, key)
-    if isinstance(value, tuple):
-        parts = enumerate(cast("tuple[Any, ...]", value))
-        return tuple(Watched(group, key, i) if isinstance(part, float) else part for i, part in parts)
-    return value

@@ -71,6 +71,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients: set them to None, or to zeros."""
+        self._announce()
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
@@ -99,6 +100,7 @@ class Optimizer:
         """
         with enable_grad():
             loss = None if closure is None else closure()
+        self._announce()
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:
@@ -106,9 +108,22 @@ class Optimizer:
                         self._apply(p, group)
         return loss
 
+    def _announce(self) -> None:
+        """Tell a trace, if there is one, which groups and parameters it is made for."""
+        if mode.trace is not None:
+            mode.trace.keep(vars(self), "param_groups")
+            mode.trace.keep_list(self.param_groups)
+            for group in self.param_groups:
+                mode.trace.keep(group, "params")
+                mode.trace.keep_list(group["params"])
+
     def _apply(self, p: Tensor, group: Group) -> None:
         known = self.state_of(p, group)
         if mode.trace is not None:
+            if known:  # else the rule has nothing to look at
+                mode.trace.keep(vars(self), "state")
+                mode.trace.keep(self.state, p)
+                mode.trace.keep(known, *known)
             group = mode.trace.watch(group)
         g = negative(p.grad) if group["maximize"] else p.grad
         assert g is not None

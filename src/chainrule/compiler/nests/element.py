@@ -24,7 +24,7 @@ from chainrule.core.families.movement import IndexMap, Movement, Transposed
 from chainrule.core.families.reduction import Reduction
 from chainrule.core.program import Equation, Operand, Value
 from chainrule.core.spec import Shape, normalize_axes
-from chainrule.core.trace import Watched
+from chainrule.core.watched import Watched
 from chainrule.errors import TraceError
 
 

@@ -25,7 +25,7 @@ from chainrule.compiler.nests.reuse import Reuse
 from chainrule.compiler.nests.term import Term
 from chainrule.core.program import Equation, Program, Refusal, Value, Write
 from chainrule.core.spec import Shape
-from chainrule.core.trace import Watched
+from chainrule.core.watched import Watched
 from chainrule.errors import DTypeError, IndexRangeError
 from chainrule.scalar.expr import apply
 from chainrule.scalar.expr import variable as named

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.program import Equation, HostCall, Program, Value
 from chainrule.core.spec import Array
-from chainrule.core.trace import Watched
+from chainrule.core.watched import Watched
 from chainrule.errors import TraceError
 from chainrule.ops.random import default
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.errors import ArgumentError, nearest
+from chainrule.core.mode import mode
+from chainrule.errors import ArgumentError, TraceError, nearest
 from chainrule.optim.groups import FRACTION
 from chainrule.optim.lr_scheduler.schedule import LRScheduler
 from chainrule.optim.optimizer import Optimizer
@@ -52,7 +53,15 @@ class ReduceLROnPlateau(LRScheduler):
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self, metrics: Any = None) -> None:
-        """Take in one value of the metric; reduce the rates when it is time."""
+        """Take in one value of the metric; reduce the rates when it is time.
+
+        Raises ArgumentError without a metric, TraceError while a function is compiled.
+        """
+        if mode.trace is not None:
+            raise TraceError(
+                "ReduceLROnPlateau: step asks for a number, which is not known while a function is compiled",
+                hint="return the metric, and call schedule.step(metric) outside of the compiled function",
+            )
         if metrics is not None:
             self._observe(float(metrics))
         elif self.last_epoch >= 0:
