@@ -37,7 +37,18 @@ def searched(x):
     return d * 1
 
 
-@pytest.mark.parametrize("f", [total, searched])
+def trained(x):
+    d = cr.zeros(3)
+    d.requires_grad = True
+    optimizer = cr.optim.SGD([d], lr=0.1, momentum=0.9)
+    for _ in range(3):
+        optimizer.zero_grad()
+        ((d - x) ** 2).sum().backward()
+        optimizer.step()
+    return d * 1
+
+
+@pytest.mark.parametrize("f", [total, searched, trained])
 def test_what_a_function_makes_for_itself_begins_anew(f):
     wanted = [f(cr.tensor(X)).tolist()] * 3
     assert np.allclose(runs(cr.compile(f)), wanted)

@@ -203,6 +203,10 @@ class Trace:
             return tensor.serial > self._began
         return value.kind == "constant" and id(value) not in self._made
 
+    def is_new(self, serial: int) -> bool:
+        """Tell whether what has this serial number was made since the trace began."""
+        return serial > self._began
+
     def guard(self, owner: Any, attribute: str) -> None:
         """Make the program hold only while `owner.attribute` is what it is now."""
         self.guards.append((owner, attribute, getattr(owner, attribute)))

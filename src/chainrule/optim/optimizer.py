@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.core import memory
 from chainrule.core.mode import enable_grad, mode, no_grad
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, tick
 from chainrule.errors import ArgumentError
 from chainrule.ops.arithmetic import negative
 from chainrule.optim.groups import Group, Limits, as_groups, checked_group, checked_options
@@ -33,7 +33,7 @@ class Optimizer:
     limits: ClassVar[dict[str, Limits]] = {}
 
     def __init__(self, params: Any, **defaults: Any) -> None:
-        self.name = type(self).__name__
+        self.name, self._serial = type(self).__name__, tick()
         self.defaults = checked_options(self.name, defaults, self.limits)
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, State] = {}
@@ -108,9 +108,13 @@ class Optimizer:
                         self._apply(p, group)
         return loss
 
+    def _traced(self) -> bool:
+        """Tell whether a trace is on that found the optimiser there: one made inside begins anew at each run."""
+        return mode.trace is not None and not mode.trace.is_new(self._serial)
+
     def _announce(self) -> None:
         """Tell a trace, if there is one, which groups and parameters it is made for."""
-        if mode.trace is not None:
+        if self._traced():
             mode.trace.keep(vars(self), "param_groups")
             mode.trace.keep_list(self.param_groups)
             for group in self.param_groups:
@@ -119,7 +123,7 @@ class Optimizer:
 
     def _apply(self, p: Tensor, group: Group) -> None:
         known = self.state_of(p, group)
-        if mode.trace is not None:
+        if self._traced():
             if known:  # else the rule has nothing to look at
                 mode.trace.keep(vars(self), "state")
                 mode.trace.keep(self.state, p)
