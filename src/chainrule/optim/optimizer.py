@@ -109,7 +109,7 @@ class Optimizer:
         return loss
 
     def _traced(self) -> bool:
-        """Tell whether a trace is on that found the optimiser there: one made inside begins anew at each run."""
+        """Tell whether a trace is on, and the optimiser older: one made inside begins anew at each run."""
         return mode.trace is not None and not mode.trace.is_new(self._serial)
 
     def _announce(self) -> None:
