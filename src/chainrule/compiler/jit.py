@@ -155,7 +155,8 @@ class Compiled:
 
         The order is that of `data.Batches`: a function of the seed and the number of the epoch. Rows
         are gathered, steps made and losses kept in one native loop; `report` is told how many
-        iterations are done, at most ten times a second. Ctrl-C stops it between two iterations.
+        iterations are done, at most ten times a second; calling this very function, it raises TraceError.
+        Ctrl-C stops it between two iterations.
         """
         if batch_size < 1:
             raise ArgumentError(f"epoch: batch_size must be at least 1, got {batch_size}")
