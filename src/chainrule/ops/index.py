@@ -136,6 +136,8 @@ def getitem(x: Any, key: Any) -> Tensor:
     parts = tuple(map(_plain, cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)))
     if all(each.__class__ in _PLAIN or isinstance(each, np.integer) for each in parts):
         return sliced(tensor, key=parts)
+    if any(map(_is_flag, parts)):
+        tensor, parts = _without_flags(tensor, parts)
     arrays: list[Array] = []
     slots: list[Any] = []
     for part in parts:
@@ -156,6 +158,31 @@ def _plain(part: Any) -> Any:
     if not isinstance(part, Tensor):
         return part
     return part.read("index by a mask") if part.dtype == np.bool_ else part._data
+
+
+def _is_flag(part: Any) -> bool:
+    """Tell whether a part of a key is a single boolean: a mask without axes."""
+    if isinstance(part, np.ndarray):
+        array = cast("Array", part)
+        return not array.ndim and array.dtype == np.bool_
+    return isinstance(part, (bool, np.bool_))
+
+
+def _without_flags(tensor: Tensor, parts: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:
+    """Return a tensor with a new axis for every single boolean, of which its one item, or none, is taken."""
+    axes: list[Any] = []
+    for each in parts:
+        if each is Ellipsis:
+            axes.append(each)
+        elif _is_flag(each):
+            axes.append(None)
+        elif isinstance(each, slice):
+            axes.append(slice(None))
+        elif each is not None:
+            array = _index_array(each)
+            axes += [slice(None)] * (array.ndim if array.dtype == np.bool_ else 1)
+    taken = (np.zeros(int(each), np.int64) if _is_flag(each) else each for each in parts)
+    return sliced(tensor, key=tuple(axes)), tuple(taken)
 
 
 def _index_array(part: Any) -> Array:
