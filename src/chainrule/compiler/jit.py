@@ -81,9 +81,13 @@ class Compiled:
             found = own[key] = _Method(self.f, instance)
         return found
 
-    def __reduce__(self) -> str:
-        """A function is known by its name, as others are; its programs are made where they are needed."""
-        return self.f.__qualname__
+    def __reduce__(self) -> Any:
+        """A function is known by its name, as others are; its programs are made where they are needed.
+
+        What belongs to an instance, or is one, is copied with it, and compiled anew.
+        """
+        named = hasattr(self.f, "__qualname__") and not isinstance(self.f, MethodType)
+        return self.f.__qualname__ if named else (compile, (self.f,))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function on these arguments."""
