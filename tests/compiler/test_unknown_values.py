@@ -110,3 +110,23 @@ def test_the_text_of_a_tensor_shows_no_value_that_is_not_known() -> None:
 def test_numpy_linspace_of_tensors_is_a_tensor_of_numbers() -> None:
     found = cr.linspace(cr.tensor(1.0), cr.tensor(2.0), 5)
     np.testing.assert_array_equal(found.data, np.linspace(1, 2, 5))
+
+
+def generator(x: Any) -> Any:
+    yield x * 2
+
+
+async def coroutine(x: Any) -> Any:
+    return x * 2
+
+
+async def async_generator(x: Any) -> Any:
+    yield x * 2
+
+
+@pytest.mark.parametrize("f", [generator, coroutine, async_generator])
+def test_what_runs_after_the_call_is_refused(f: Any) -> None:
+    with pytest.raises(TraceError, match=f"{f.__name__} is a {f.__name__.replace('_', ' ')}"):
+        cr.compile(f)
+    with pytest.raises(TraceError, match=f"is a {f.__name__.replace('_', ' ')}"):
+        cr.compile(lambda x: [x, f(x)])(X)

@@ -20,6 +20,7 @@ from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt
 from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.compiler.express import MISS, Express
 from chainrule.compiler.guards import Guards
+from chainrule.compiler.lazy import refuse_lazy, refuse_lazy_results
 from chainrule.compiler.passes import PASSES, drop_unread, optimised
 from chainrule.compiler.results import Found, Left
 from chainrule.compiler.step import Step
@@ -45,7 +46,7 @@ def compile(f: Callable[..., Any]) -> Compiled:
 
     `f` is ordinary code: a forward pass, or a whole training step with `zero_grad`, `backward` and
     `optimizer.step()`, or a method of a class. Arrays among the arguments arrive in `f` as tensors. Raises
-    TraceError where the code depends on the values of tensors.
+    TraceError where the code depends on the values of tensors, and for generators and coroutines.
 
     >>> import chainrule as cr
     >>> double = compile(lambda x: x * 2)
@@ -61,6 +62,7 @@ class Compiled:
     def __init__(self, f: Callable[..., Any]) -> None:
         functools.update_wrapper(self, f, updated=())
         self.__name__: str = getattr(f, "__name__", type(f).__name__)
+        refuse_lazy(f, self.__name__)
         self.f = f
         self.traces = 0
         self.watched: dict[str, Tensor] = {}
@@ -206,6 +208,7 @@ class Compiled:
             args, kwargs = rebuilt(inputs, layout)
             result = self.f(*args, **kwargs)
             outputs, shape = flattened(result)
+            refuse_lazy_results(outputs, self.__name__)
             program = trace.program([each for each in outputs if isinstance(each, Tensor)])
         plan = Plan(trace, program, outputs, shape)
         plan.takes(leaves, layout)
