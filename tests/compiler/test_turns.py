@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from typing import Any
 
@@ -83,3 +85,63 @@ def test_other_threads_wait_for_an_epoch(monkeypatch: pytest.MonkeyPatch):
     step.epoch(X, X, 10, report=report)
     threads[0].join()
     assert found == [step(X[:10], X[:10]).item()]
+
+
+def child(work: Any) -> int:
+    """Return how a fork that does some work ends: 0, or what stopped it."""
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            signal.alarm(20)
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # threads are what this is about
+def test_a_child_need_not_wait_for_a_thread_that_stayed_behind():
+    f, inside, go_on = losses(), threading.Event(), threading.Event()
+    step = cr.compile(f)
+    a, b = X[:10], np.ones((10, 300), np.float32)
+    expected = step(a, b).item()
+
+    def report(_: int) -> None:
+        inside.set()
+        go_on.wait(30)
+
+    thread = threading.Thread(target=step.epoch, args=(X, X, 10), kwargs={"report": report})
+    thread.start()
+    inside.wait(10)
+
+    def work() -> None:
+        for _ in range(3):
+            assert step(a, b).item() == expected
+        assert step.epoch(a, b, 10, shuffle=False).tolist() == [expected]
+
+    assert child(work) == 0
+    go_on.set()
+    thread.join()
+    assert step(a, b).item() == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_turn_stays_that_of_the_thread_that_forks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(chunks, "_REPORT", 0)
+    step, codes = cr.compile(losses()), []
+    expected = step.epoch(X, X, 10)
+
+    def refused() -> None:
+        with pytest.raises(TraceError, match="called while it runs"):
+            step(X[:10], X[:10])
+
+    def report(_: int) -> None:
+        if not codes:
+            codes.append(child(refused))
+
+    np.testing.assert_array_equal(step.epoch(X, X, 10, report=report), expected)
+    assert codes == [0]

@@ -89,7 +89,7 @@ class Step:
         self._held: list[Any] = [None] * len(self._table)
         self._spans: Spans | None = None  # of the written arrays, once they are held
         self._names = [value.name or f"captured array {i}" for i, value in enumerate(program.captured)]
-        self._running = Turns(program.name)  # the table and the memory serve one run at a time
+        self._running = Turns(program.name, self._held)  # the table and the memory serve one run at a time
         self._prepares = bool(outside.actions or outside.streams)
         self._batch: list[Array] = []
         self._loss_bytes = specs[0].dtype.itemsize if specs else 0
@@ -391,6 +391,6 @@ class Step:
         if self._spans is None:
             self._spans = Spans(arrays, self.written, self._names)
             end = start + len(arrays)  # what is only read may share memory with what is new
-            self._held = [None] * start + self._held[start:end] + [None] * (len(self._held) - end)
+            self._held[:] = [None] * start + self._held[start:end] + [None] * (len(self._held) - end)
         self.direct = all(self._held[start + place] is array for place, array in enumerate(arrays))
         return back
