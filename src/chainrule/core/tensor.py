@@ -296,6 +296,10 @@ class Tensor:
         Tensor.__init__(made, self.read("deepcopy").copy(), self.requires_grad, self.name)
         return made
 
+    def __getstate__(self) -> Any:
+        plain, slots = cast("tuple[Any, dict[str, Any]]", object.__getstate__(self))
+        return plain, slots | {"_grad": self._gradient()}  # itself: what gives it knows this very tensor
+
     def __repr__(self) -> str:
         known = mode.trace is None or mode.trace.is_constant(self)
         body = np.array2string(self._data, separator=", ", prefix="tensor(")
