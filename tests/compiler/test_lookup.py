@@ -132,3 +132,8 @@ def test_single_booleans_are_masks_without_axes(key) -> None:
         np.add.at(expected, key, 1.0)
         np.testing.assert_array_equal(f(x).data, a[key], strict=True)
         np.testing.assert_array_equal(x.grad.data, expected)
+
+
+def test_there_is_one_ellipsis_in_an_index() -> None:
+    with pytest.raises(cr.errors.IndexRangeError, match="there may be one ... only"):
+        cr.compile(lambda x: x[..., 0, ...])(np.ones((2, 3)))

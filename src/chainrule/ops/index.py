@@ -31,6 +31,7 @@ from chainrule.ops.shape import ravel
     wrong=[
         wrong("index: 5 is out of bounds for axis 1 of size 3", (2, 3), key=(0, 5)),
         wrong("index: 3 indices for a tensor of 2 axes, shape (2, 3)", (2, 3), key=(0, 0, 0)),
+        wrong("index: there may be one ... only", (2, 3), key=(..., 0, ...)),
     ],
 )
 def sliced(x: Source, *, key: tuple[Any, ...] = ()) -> IndexMap:
@@ -38,6 +39,8 @@ def sliced(x: Source, *, key: tuple[Any, ...] = ()) -> IndexMap:
     given = len([each for each in key if each is not None and each is not Ellipsis])
     if given > x.ndim:
         raise IndexRangeError(f"index: {given} indices for a tensor of {x.ndim} axes, shape {x.shape}")
+    if key.count(Ellipsis) > 1:
+        raise IndexRangeError("index: there may be one ... only")
     at = key.index(Ellipsis) if Ellipsis in key else len(key)
     key = key[:at] + (slice(None),) * (x.ndim - given) + key[at + 1 :]
     shape: list[int] = []
