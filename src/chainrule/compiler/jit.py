@@ -7,6 +7,7 @@ function was seen to depend on: modes of modules, options of optimisers, gradien
 from __future__ import annotations
 
 import functools
+import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -162,10 +163,10 @@ class Compiled:
         The order is that of `data.Batches`: a function of the seed and the number of the epoch. Rows
         are gathered, steps made and losses kept in one native loop; `report` is told how many
         iterations are done, at most ten times a second; calling this very function, it raises TraceError.
-        Ctrl-C stops it between two iterations.
+        Ctrl-C stops it between two iterations. Raises ArgumentError for a wrong batch size, for rows that
+        do not belong together, and where the function does not return one number.
         """
-        if batch_size < 1:
-            raise ArgumentError(f"epoch: batch_size must be at least 1, got {batch_size}")
+        batch_size = _size(batch_size)
         xs, ys = np.ascontiguousarray(x), np.ascontiguousarray(y)
         if len(xs) != len(ys):
             raise ArgumentError(f"epoch: x has {len(xs)} rows but y has {len(ys)}")
@@ -352,6 +353,16 @@ class Plan:
             leaf._grad = None
         for name, place in self._watching:
             watched[name] = Tensor._around(arrays[place])
+
+
+def _size(batch_size: Any) -> int:
+    try:
+        size = operator.index(batch_size)
+    except TypeError:
+        raise ArgumentError(f"epoch: batch_size must be a whole number, got {batch_size!r}") from None
+    if size < 1:
+        raise ArgumentError(f"epoch: batch_size must be at least 1, got {size}")
+    return size
 
 
 def _array(value: Value, tensor: Tensor) -> Array:
