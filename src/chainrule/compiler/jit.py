@@ -18,6 +18,7 @@ import numpy as np
 
 from chainrule.compiler.addresses import native
 from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt
+from chainrule.compiler.cpu.chunks import Progress
 from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.compiler.express import MISS, Express
 from chainrule.compiler.guards import Guards
@@ -173,6 +174,7 @@ class Compiled:
         order = permutation(Stream(seed, epoch + 1), len(xs)) if shuffle else np.arange(len(xs))
         whole = len(xs) // batch_size
         losses: list[float] = []
+        progress = Progress(report, -(-len(xs) // batch_size))
         while (done := len(losses)) * batch_size < len(xs):
             part = order[done * batch_size : (done + 1) * batch_size]
             plan = self._steady_plan(xs, ys, batch_size) if done < whole else None
@@ -180,10 +182,13 @@ class Compiled:
                 losses.append(self._loss(xs[part], ys[part]))
                 if (latest := self._latest) is not None:
                     latest.steady = latest.repeats()
+                progress(len(losses))
                 continue
             rest = order[done * batch_size : whole * batch_size]
-            all_done = report and (lambda more, before=done: report(before + more))
-            losses.extend(plan.epoch((xs, ys), rest, whole - done, all_done).tolist())
+            found = plan.epoch(
+                (xs, ys), rest, whole - done, lambda more, before=done: progress(before + more)
+            )
+            losses.extend(found.tolist())
         return np.array(losses)
 
     def _steady_plan(self, xs: Array, ys: Array, batch_size: int) -> Plan | None:
