@@ -56,3 +56,22 @@ def test_reports_are_seldom() -> None:
     step.epoch(X, X, 1)
     step.epoch(X, X, 1, report=seen.append)
     assert len(seen) < 10 and seen[-1] == 90
+
+
+def test_what_is_watched_is_that_of_the_last_batch() -> None:
+    w = cr.tensor(np.ones(6, np.float32))
+
+    @cr.compile
+    def step(x, y):
+        hidden = x * w
+        hidden.name = "hidden"
+        return (hidden * y).sum()
+
+    step.epoch(X, X, 10)
+    step.watch("hidden")
+    for _ in range(3):
+        step.watched.clear()
+        step.epoch(X, X, 10, shuffle=False)
+        np.testing.assert_array_equal(step.watched["hidden"].data, X[-10:])
+    step.epoch(X, X, 12, shuffle=False)
+    np.testing.assert_array_equal(step.watched["hidden"].data, X[-6:])

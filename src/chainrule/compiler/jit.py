@@ -185,10 +185,8 @@ class Compiled:
                 progress(len(losses))
                 continue
             rest = order[done * batch_size : whole * batch_size]
-            found = plan.epoch(
-                (xs, ys), rest, whole - done, lambda more, before=done: progress(before + more)
-            )
-            losses.extend(found.tolist())
+            tell = progress.behind(done)
+            losses.extend(plan.epoch((xs, ys), rest, whole - done, tell, self.watched).tolist())
         return np.array(losses)
 
     def _steady_plan(self, xs: Array, ys: Array, batch_size: int) -> Plan | None:
@@ -333,13 +331,14 @@ class Plan:
         return single and not gradients and self.step.alone and self.holds()
 
     def epoch(
-        self, sources: Sequence[Array], order: Array, count: int, report: Callable[[int], None] | None
-    ) -> Array:
+        self, sources: Sequence[Array], order: Array, count: int, report: Callable[[int], None],
+        watched: dict[str, Tensor],
+    ) -> Array:  # fmt: skip
         """Run `count` times on the next rows of `sources` in `order`; return the results."""
         losses = np.empty(count, self._tensors[0].dtype)
         captured = [_array(value, tensor) for value, tensor in self._sources]
         self.usual = None
-        self._leave(self.step.epoch(sources, order, captured, losses, report), {})
+        self._leave(self.step.epoch(sources, order, captured, losses, report), watched)
         return losses
 
     def _leave(self, found: Found, watched: dict[str, Tensor]) -> None:

@@ -38,6 +38,10 @@ class Progress:
             self._told = now
             self._report(done)
 
+    def behind(self, before: int) -> Callable[[int], None]:
+        """Return what says how many more are done than so many."""
+        return lambda done: self(before + done)
+
 
 def chunks(native: Native, table: Any, total: int, report: Callable[[int], None] | None = None) -> None:
     """Run iterations 0, 1, ... below `total`; after every piece call `report` with the number done.
