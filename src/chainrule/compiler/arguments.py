@@ -6,12 +6,14 @@ a program is made. What a program does with them is not known here.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from chainrule.core.tensor import Tensor
+from chainrule.errors import DTypeError
 
 
 def is_array(leaf: Any) -> bool:
@@ -61,10 +63,32 @@ def flattened(tree: Any) -> tuple[list[Any], Any]:
         kind: Any = tree.__class__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return [leaf for leaves, _ in parts for leaf in leaves], (kind, tuple(layout for _, layout in parts))
     if isinstance(tree, dict):
-        named = {key: flattened(each) for key, each in cast("dict[str, Any]", tree).items()}
-        layout = (dict, tuple((key, each) for key, (_, each) in named.items()))
+        named = {key: flattened(each) for key, each in cast("dict[Any, Any]", tree).items()}
+        kind = tree.__class__
+        if kind is not dict:
+            kind = _Dict(kind, tree.default_factory if isinstance(tree, defaultdict) else None)
+        layout = (kind, tuple((key, kind_of(key), each) for key, (_, each) in named.items()))
         return [leaf for leaves, _ in named.values() for leaf in leaves], layout
     return [tree], None
+
+
+class _Dict(NamedTuple):
+    """A class of dicts, and what makes their missing items."""
+
+    kind: type[dict[Any, Any]]
+    missing: Any
+
+    def new(self) -> dict[Any, Any]:
+        """Return an empty one, or raise DTypeError where its class does not make one."""
+        try:
+            made = self.kind()
+        except TypeError as error:
+            raise DTypeError(
+                f"compile: no {self.kind.__name__} can be made of items ({error})", hint="use a plain dict"
+            ) from error
+        if self.missing is not None:
+            made.default_factory = self.missing
+        return made
 
 
 def rebuilt(leaves: Iterable[Any], layout: Any) -> Any:
@@ -77,7 +101,10 @@ def _built(leaves: Iterator[Any], layout: Any) -> Any:
     if layout is None:
         return next(leaves)
     kind, parts = layout
-    if kind is dict:
-        return {key: _built(leaves, part) for key, part in parts}
+    if kind is dict or isinstance(kind, _Dict):
+        items: dict[Any, Any] = {} if kind is dict else kind.new()
+        for key, _, part in parts:
+            items[key] = _built(leaves, part)
+        return items
     made = [_built(leaves, part) for part in parts]
     return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are
