@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -61,3 +62,43 @@ def test_dicts_of_the_standard_library() -> None:
 def test_a_dict_that_is_not_made_of_items_is_refused() -> None:
     with pytest.raises(DTypeError, match="no Sized can be made"):
         cr.compile(lambda given: given)(Sized(3))
+
+
+@dataclass(frozen=True)
+class Options:
+    factor: Any
+
+
+class Own:
+    """Compares itself."""
+
+    def __init__(self, factor: Any) -> None:
+        self.factor = factor
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Own) and other.factor == self.factor
+
+    def __hash__(self) -> int:
+        return hash(self.factor)
+
+
+HOLDERS = {
+    "dataclass": (Options, lambda held: held.factor),
+    "dataclass of one": (lambda k: Options(Options(k)), lambda held: held.factor.factor),
+    "dataclass of a tuple": (lambda k: Options((k, None)), lambda held: held.factor[0]),
+    "own": (Own, lambda held: held.factor),
+    "set": (lambda k: frozenset([k]), lambda held: next(iter(held))),
+    "key": (lambda k: {k: None}, lambda held: next(iter(held))),
+    "key in a tuple": (lambda k: {(k, "a"): None}, lambda held: next(iter(held))[0]),
+    "tuple": (lambda k: (k,), lambda held: held[0]),
+}
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_equal_values_of_other_types_are_other_values(name: str) -> None:
+    hold, factor_of = HOLDERS[name]
+    f = cr.compile(lambda x, held: x * factor_of(held))
+    x = np.array([1, 0, 1], np.int64)
+    for _ in range(2):
+        assert [f(x, hold(k)).dtype for k in (1, 1.0, True)] == [np.int64, np.float64, np.int64]
+    assert f.traces == 3

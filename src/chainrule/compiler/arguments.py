@@ -15,6 +15,8 @@ import numpy as np
 from chainrule.core.tensor import Tensor
 from chainrule.errors import DTypeError
 
+_PLAIN = (int, bool, str)  # equal ones of one class mean the same
+
 
 def is_array(leaf: Any) -> bool:
     """Tell whether an argument holds numbers of its own."""
@@ -36,11 +38,26 @@ def kind_of(leaf: Any) -> Any:
         return slice, *map(kind_of, (leaf.start, leaf.stop, leaf.step))
     if isinstance(leaf, float):
         return leaf.__class__, leaf.hex()  # 0.0 == -0.0, and NaN is not even itself
+    if leaf is None or leaf.__class__ in _PLAIN:
+        return leaf.__class__, leaf
     try:
         hash(leaf)
     except TypeError:
         return leaf.__class__, _Itself(leaf)
-    return leaf.__class__, leaf
+    return leaf.__class__, leaf, _parts_of(leaf)
+
+
+def _parts_of(leaf: Any) -> Any:
+    """Return the kinds of what an object is made of: it may equal one of 1 where it is of 1.0 or True."""
+    if isinstance(leaf, tuple):
+        return tuple(map(kind_of, cast("tuple[Any, ...]", leaf)))
+    if isinstance(leaf, frozenset):
+        return frozenset(map(kind_of, cast("frozenset[Any]", leaf)))
+    if fields := getattr(leaf.__class__, "__dataclass_fields__", None):
+        return tuple(kind_of(getattr(leaf, name, None)) for name, each in fields.items() if each.compare)
+    if leaf.__class__.__eq__ is object.__eq__:
+        return None
+    return tuple((name, each.__class__) for name, each in getattr(leaf, "__dict__", {}).items())
 
 
 class _Itself:
