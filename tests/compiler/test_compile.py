@@ -290,8 +290,9 @@ def test_an_epoch_takes_every_row_once_in_the_order_of_batches():
     eager = [two[2](a, b).item() for a, b in Batches(x, y, 20, seed=4).iterate(2)]
     close(losses, eager)
     assert len(losses) == 5
-    with pytest.raises(ArgumentError):
-        cr.compile(one[2]).epoch(x, y, batch_size=0)
+    for wrong in (0, 5.0, "5", None):
+        with pytest.raises(ArgumentError, match=f"epoch: batch_size must be .*, got {wrong!r}"):
+            cr.compile(one[2]).epoch(x, y, batch_size=wrong)
 
 
 def test_programs_can_be_read():

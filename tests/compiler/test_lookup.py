@@ -101,3 +101,39 @@ def test_gradients_at_known_places_that_are_met_often(key):
         return (x[key] ** 2 * 0.5).sum()
 
     np.testing.assert_allclose(cr.compile(cr.grad(f))(x).data, cr.grad(f)(x).data, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        True,
+        False,
+        np.True_,
+        (0, True),
+        (True, 0),
+        (slice(None), True),
+        (..., False),
+        (np.array([1, 0]), True),
+    ],
+    ids=str,
+)
+def test_single_booleans_are_masks_without_axes(key) -> None:
+    a = np.arange(6, dtype=np.float32).reshape(2, 3)
+    x = cr.tensor(a, requires_grad=True)
+
+    @cr.compile
+    def f(x):
+        found = x[key]
+        found.sum().backward()
+        return found
+
+    for _ in range(2):
+        x.grad, expected = None, np.zeros_like(a)
+        np.add.at(expected, key, 1.0)
+        np.testing.assert_array_equal(f(x).data, a[key], strict=True)
+        np.testing.assert_array_equal(x.grad.data, expected)
+
+
+def test_there_is_one_ellipsis_in_an_index() -> None:
+    with pytest.raises(cr.errors.IndexRangeError, match="there may be one ... only"):
+        cr.compile(lambda x: x[..., 0, ...])(np.ones((2, 3)))

@@ -54,6 +54,19 @@ class Noisy(nn.Module):
         return F.dropout(self.linear(x), 0.5, self.training)
 
 
+class Holding(nn.Module):
+    """A module that holds what is compiled of its own method, and of another module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 3)
+        self.fast = cr.compile(self.plain)
+        self.inner = cr.compile(self.linear)
+
+    def plain(self, x):
+        return self.linear(x)
+
+
 class Narrow:
     __slots__ = ("factor",)
 
@@ -153,3 +166,17 @@ def test_pickled_by_name_and_made_anew():
     wide.factor, again = 5, pickle.loads(pickle.dumps(wide))  # noqa: S301
     again.factor = 7
     np.testing.assert_array_equal(again.times(X).data, X * 7)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])  # noqa: S301
+def test_what_a_module_holds_is_copied_with_it(copied):
+    net = Holding()
+    before = net.fast(X).data, net.inner(X).data
+    other = copied(net)
+    other.linear.weight.assign(0)
+    other.linear.bias.assign(1)
+    for found in (other.fast(X), other.inner(X)):
+        np.testing.assert_array_equal(found.data, np.ones((40, 3), np.float32))
+    np.testing.assert_array_equal(net.fast(X).data, before[0])
+    np.testing.assert_array_equal(net.inner(X).data, before[1])
+    assert other.fast.traces == net.fast.traces == 1

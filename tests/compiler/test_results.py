@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import pickle
 import threading
 
 import numpy as np
@@ -153,3 +154,19 @@ def test_a_part_of_a_large_result_holds_its_memory(part):
     assert [np.asarray(each).max() for each in kept] == [0, 2, 4, 6]
     again = {f(x).data.ctypes.data for _ in range(6)}
     assert len(again) <= 2  # what nobody holds any more is used again
+
+
+def test_gradients_are_pickled_with_their_leaves() -> None:
+    model = nn.Linear(3, 2)
+
+    @cr.compile
+    def step(x):
+        model.zero_grad()
+        (model(x) ** 2).sum().backward()
+
+    step(np.ones((2, 3), np.float32))
+    other, alone = pickle.loads(pickle.dumps((model, model.bias)))  # noqa: S301
+    assert other.bias is alone and len(pickle.dumps(model.bias)) < 1000
+    for leaf, mine in zip(other.parameters(), model.parameters(), strict=True):
+        np.testing.assert_array_equal(leaf.grad.data, mine.grad.data)
+        assert leaf.grad is leaf.grad and leaf.grad is not mine.grad

@@ -146,3 +146,23 @@ def test_draws_by_ops_are_made_anew_at_every_run() -> None:
     runs = [noisy(X).data for _ in range(3)]
     assert noisy.traces == 1
     assert not any((one == two).all() for one, two in itertools.pairwise(runs))
+
+
+def generator(x: Any) -> Any:
+    yield x * 2
+
+
+async def coroutine(x: Any) -> Any:
+    return x * 2
+
+
+async def async_generator(x: Any) -> Any:
+    yield x * 2
+
+
+@pytest.mark.parametrize("f", [generator, coroutine, async_generator])
+def test_what_runs_after_the_call_is_refused(f: Any) -> None:
+    with pytest.raises(TraceError, match=f"{f.__name__} is a {f.__name__.replace('_', ' ')}"):
+        cr.compile(f)
+    with pytest.raises(TraceError, match=f"is a {f.__name__.replace('_', ' ')}"):
+        cr.compile(lambda x: [x, f(x)])(X)

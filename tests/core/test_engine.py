@@ -100,6 +100,30 @@ def test_nothing_is_recorded_under_no_grad_or_without_tracked_inputs():
     assert not doubled(x).requires_grad
 
 
+def test_a_decorated_function_in_two_threads_leaves_each_as_it_was():
+    entered, second, left, records = threading.Event(), threading.Event(), threading.Event(), {}
+
+    @cr.no_grad()
+    def decorated(inside, wait_for) -> None:
+        inside.set()
+        wait_for.wait(10)
+
+    def first() -> None:
+        decorated(entered, second)
+        records["first"] = (leaf(1.0) * 2).requires_grad
+        left.set()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    entered.wait(10)
+    with cr.no_grad():
+        decorated(second, left)
+        records["second"] = (leaf(1.0) * 2).requires_grad
+    thread.join()
+    assert records == {"first": True, "second": False}
+    assert (leaf(1.0) * 2).requires_grad
+
+
 def test_backward_without_a_graph_or_with_a_wrong_gradient():
     with pytest.raises(GraphError, match="has no recorded graph"):
         cr.tensor(1.0).backward()

@@ -127,6 +127,7 @@ INDICES = [
     (slice(None), [3, 0]), ([0, 1], [1, 2]), (np.array([[0], [1]]), np.array([1, 2])), (np.array([0, 1]), None),
     (0, [1, 2]), ([0, 2], slice(1, 3)), (slice(0, 2), [1]), MASK, np.array([True, False, True]),
     (slice(None), np.array([True, False, True, True])), np.zeros((3, 4), bool), [], (np.int64(1), np.int32(2)),
+    True, (0, False), (slice(None), True), (True, MASK), (True, np.array([True, False, True])),
 ]  # fmt: skip
 
 

@@ -6,12 +6,16 @@ a program is made. What a program does with them is not known here.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from chainrule.core.tensor import Tensor
+from chainrule.errors import DTypeError
+
+_PLAIN = (int, bool, str)  # equal ones of one class mean the same
 
 
 def is_array(leaf: Any) -> bool:
@@ -34,11 +38,26 @@ def kind_of(leaf: Any) -> Any:
         return slice, *map(kind_of, (leaf.start, leaf.stop, leaf.step))
     if isinstance(leaf, float):
         return leaf.__class__, leaf.hex()  # 0.0 == -0.0, and NaN is not even itself
+    if leaf is None or leaf.__class__ in _PLAIN:
+        return leaf.__class__, leaf
     try:
         hash(leaf)
     except TypeError:
         return leaf.__class__, _Itself(leaf)
-    return leaf.__class__, leaf
+    return leaf.__class__, leaf, _parts_of(leaf)
+
+
+def _parts_of(leaf: Any) -> Any:
+    """Return the kinds of what an object is made of: it may equal one of 1 where it is of 1.0 or True."""
+    if isinstance(leaf, tuple):
+        return tuple(map(kind_of, cast("tuple[Any, ...]", leaf)))
+    if isinstance(leaf, frozenset):
+        return frozenset(map(kind_of, cast("frozenset[Any]", leaf)))
+    if fields := getattr(leaf.__class__, "__dataclass_fields__", None):
+        return tuple(kind_of(getattr(leaf, name, None)) for name, each in fields.items() if each.compare)
+    if leaf.__class__.__eq__ is object.__eq__:
+        return None
+    return tuple((name, each.__class__) for name, each in getattr(leaf, "__dict__", {}).items())
 
 
 class _Itself:
@@ -61,10 +80,32 @@ def flattened(tree: Any) -> tuple[list[Any], Any]:
         kind: Any = tree.__class__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return [leaf for leaves, _ in parts for leaf in leaves], (kind, tuple(layout for _, layout in parts))
     if isinstance(tree, dict):
-        named = {key: flattened(each) for key, each in cast("dict[str, Any]", tree).items()}
-        layout = (dict, tuple((key, each) for key, (_, each) in named.items()))
+        named = {key: flattened(each) for key, each in cast("dict[Any, Any]", tree).items()}
+        kind = tree.__class__
+        if kind is not dict:
+            kind = _Dict(kind, tree.default_factory if isinstance(tree, defaultdict) else None)
+        layout = (kind, tuple((key, kind_of(key), each) for key, (_, each) in named.items()))
         return [leaf for leaves, _ in named.values() for leaf in leaves], layout
     return [tree], None
+
+
+class _Dict(NamedTuple):
+    """A class of dicts, and what makes their missing items."""
+
+    kind: type[dict[Any, Any]]
+    missing: Any
+
+    def new(self) -> dict[Any, Any]:
+        """Return an empty one, or raise DTypeError where its class does not make one."""
+        try:
+            made = self.kind()
+        except TypeError as error:
+            raise DTypeError(
+                f"compile: no {self.kind.__name__} can be made of items ({error})", hint="use a plain dict"
+            ) from error
+        if self.missing is not None:
+            made.default_factory = self.missing
+        return made
 
 
 def rebuilt(leaves: Iterable[Any], layout: Any) -> Any:
@@ -77,7 +118,10 @@ def _built(leaves: Iterator[Any], layout: Any) -> Any:
     if layout is None:
         return next(leaves)
     kind, parts = layout
-    if kind is dict:
-        return {key: _built(leaves, part) for key, part in parts}
+    if kind is dict or isinstance(kind, _Dict):
+        items: dict[Any, Any] = {} if kind is dict else kind.new()
+        for key, _, part in parts:
+            items[key] = _built(leaves, part)
+        return items
     made = [_built(leaves, part) for part in parts]
     return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are

@@ -7,6 +7,7 @@ function was seen to depend on: modes of modules, options of optimisers, gradien
 from __future__ import annotations
 
 import functools
+import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,9 +18,12 @@ import numpy as np
 
 from chainrule.compiler.addresses import native
 from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt
+from chainrule.compiler.cpu.chunks import Progress
 from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.compiler.express import MISS, Express
 from chainrule.compiler.guards import Guards
+from chainrule.compiler.lazy import refuse_lazy, refuse_lazy_results
+from chainrule.compiler.lost import refuse_lost
 from chainrule.compiler.passes import PASSES, drop_unread, optimised
 from chainrule.compiler.results import Found, Left
 from chainrule.compiler.step import Step
@@ -45,7 +49,7 @@ def compile(f: Callable[..., Any]) -> Compiled:
 
     `f` is ordinary code: a forward pass, or a whole training step with `zero_grad`, `backward` and
     `optimizer.step()`, or a method of a class. Arrays among the arguments arrive in `f` as tensors. Raises
-    TraceError where the code depends on the values of tensors.
+    TraceError where the code depends on the values of tensors, and for generators and coroutines.
 
     >>> import chainrule as cr
     >>> double = compile(lambda x: x * 2)
@@ -61,6 +65,7 @@ class Compiled:
     def __init__(self, f: Callable[..., Any]) -> None:
         functools.update_wrapper(self, f, updated=())
         self.__name__: str = getattr(f, "__name__", type(f).__name__)
+        refuse_lazy(f, self.__name__)
         self.f = f
         self.traces = 0
         self.watched: dict[str, Tensor] = {}
@@ -81,9 +86,13 @@ class Compiled:
             found = own[key] = _Method(self.f, instance)
         return found
 
-    def __reduce__(self) -> str:
-        """A function is known by its name, as others are; its programs are made where they are needed."""
-        return self.f.__qualname__
+    def __reduce__(self) -> Any:
+        """A function is known by its name, as others are; its programs are made where they are needed.
+
+        What belongs to an instance, or is one, is copied with it, and compiled anew.
+        """
+        named = hasattr(self.f, "__qualname__") and not isinstance(self.f, MethodType)
+        return self.f.__qualname__ if named else (compile, (self.f,))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function on these arguments."""
@@ -155,16 +164,18 @@ class Compiled:
 
         The order is that of `data.Batches`: a function of the seed and the number of the epoch. Rows
         are gathered, steps made and losses kept in one native loop; `report` is told how many
-        iterations are done, at most ten times a second. Ctrl-C stops it between two iterations.
+        iterations are done, at most ten times a second; calling this very function, it raises TraceError.
+        Ctrl-C stops it between two iterations. Raises ArgumentError for a wrong batch size, for rows that
+        do not belong together, and where the function does not return one number.
         """
-        if batch_size < 1:
-            raise ArgumentError(f"epoch: batch_size must be at least 1, got {batch_size}")
+        batch_size = _size(batch_size)
         xs, ys = np.ascontiguousarray(x), np.ascontiguousarray(y)
         if len(xs) != len(ys):
             raise ArgumentError(f"epoch: x has {len(xs)} rows but y has {len(ys)}")
         order = permutation(Stream(seed, epoch + 1), len(xs)) if shuffle else np.arange(len(xs))
         whole = len(xs) // batch_size
         losses: list[float] = []
+        progress = Progress(report, -(-len(xs) // batch_size))
         while (done := len(losses)) * batch_size < len(xs):
             part = order[done * batch_size : (done + 1) * batch_size]
             plan = self._steady_plan(xs, ys, batch_size) if done < whole else None
@@ -172,10 +183,11 @@ class Compiled:
                 losses.append(self._loss(xs[part], ys[part]))
                 if (latest := self._latest) is not None:
                     latest.steady = latest.repeats()
+                progress(len(losses))
                 continue
             rest = order[done * batch_size : whole * batch_size]
-            all_done = report and (lambda more, before=done: report(before + more))
-            losses.extend(plan.epoch((xs, ys), rest, whole - done, all_done).tolist())
+            tell = progress.behind(done)
+            losses.extend(plan.epoch((xs, ys), rest, whole - done, tell, self.watched).tolist())
         return np.array(losses)
 
     def _steady_plan(self, xs: Array, ys: Array, batch_size: int) -> Plan | None:
@@ -200,7 +212,9 @@ class Compiled:
             inputs = [_argument(trace, leaf, f"argument {i}") for i, leaf in enumerate(leaves)]
             args, kwargs = rebuilt(inputs, layout)
             outputs, shape = flattened(self.f(*args, **kwargs))
-            _refuse_lost(self.__name__, [each for each in inputs if id(each) not in trace.gradients], outputs)
+            refuse_lazy_results(outputs, self.__name__)
+            untouched = [each for each in inputs if id(each) not in trace.gradients]
+            refuse_lost(self.__name__, untouched, outputs)
             del args, kwargs, inputs
             wanted = [trace.value_of(each) for each in outputs if isinstance(each, Tensor)]
             outputs = [Tensor(each._data) if isinstance(each, Tensor) else each for each in outputs]
@@ -322,13 +336,14 @@ class Plan:
         return single and not gradients and self.step.alone and self.holds()
 
     def epoch(
-        self, sources: Sequence[Array], order: Array, count: int, report: Callable[[int], None] | None
-    ) -> Array:
+        self, sources: Sequence[Array], order: Array, count: int, report: Callable[[int], None],
+        watched: dict[str, Tensor],
+    ) -> Array:  # fmt: skip
         """Run `count` times on the next rows of `sources` in `order`; return the results."""
         losses = np.empty(count, self._tensors[0].dtype)
         captured = [_array(value, tensor) for value, tensor in self._sources]
         self.usual = None
-        self._leave(self.step.epoch(sources, order, captured, losses, report), {})
+        self._leave(self.step.epoch(sources, order, captured, losses, report), watched)
         return losses
 
     def _leave(self, found: Found, watched: dict[str, Tensor]) -> None:
@@ -349,6 +364,16 @@ class Plan:
             watched[name] = Tensor._around(arrays[place])
 
 
+def _size(batch_size: Any) -> int:
+    try:
+        size = operator.index(batch_size)
+    except TypeError:
+        raise ArgumentError(f"epoch: batch_size must be a whole number, got {batch_size!r}") from None
+    if size < 1:
+        raise ArgumentError(f"epoch: batch_size must be at least 1, got {size}")
+    return size
+
+
 def _array(value: Value, tensor: Tensor) -> Array:
     """Return the array that a captured value is now: a tensor's own, or its gradient's."""
     held = tensor._gradient() if value.kind == "gradient" else tensor
@@ -365,20 +390,3 @@ def _argument(trace: Trace, leaf: Any, name: str) -> Any:
     made = Tensor(native(array).view())  # an array of its own: arrays are known by which object they are
     trace.argument(made, name)
     return made
-
-
-def _refuse_lost(name: str, untouched: Sequence[Any], outputs: Sequence[Any]) -> None:
-    """Raise if a result depends on an argument whose gradient is wanted, and was not taken inside."""
-    wanted = {id(each): each for each in untouched if getattr(each, "requires_grad", False)}
-    waiting = [each for each in outputs if wanted and getattr(each, "requires_grad", False)]
-    seen: set[int] = set()
-    while waiting:
-        each = waiting.pop()
-        if id(each) in wanted:
-            raise TraceError(
-                f"{name}: a gradient of an argument is wanted, but none goes through a compiled function",
-                hint="take it inside, as in cr.compile(cr.grad(f)), or give x.detach()",
-            )
-        if id(each) not in seen:
-            seen.add(id(each))
-            waiting += [source for source in each.inputs if getattr(source, "requires_grad", False)]

@@ -40,6 +40,7 @@ from chainrule.compiler.nests.outside import Outside
 from chainrule.compiler.outline import Outline, kept
 from chainrule.compiler.passes import without_copies
 from chainrule.compiler.results import Found, Results
+from chainrule.compiler.turns import Turns
 from chainrule.core.memory import empty
 from chainrule.core.program import Program
 from chainrule.core.spec import Array
@@ -88,7 +89,7 @@ class Step:
         self._held: list[Any] = [None] * len(self._table)
         self._spans: Spans | None = None  # of the written arrays, once they are held
         self._names = [value.name or f"captured array {i}" for i, value in enumerate(program.captured)]
-        self._running = threading.RLock()  # the table and the memory serve one run at a time
+        self._running = Turns(program.name, self._held)  # the table and the memory serve one run at a time
         self._prepares = bool(outside.actions or outside.streams)
         self._batch: list[Array] = []
         self._loss_bytes = specs[0].dtype.itemsize if specs else 0
@@ -239,7 +240,8 @@ class Step:
 
         Raises IndexRangeError for integers that are no places of what they look into, ArgumentError
         where captured arrays cannot be written or share memory. Captured arrays have not changed by
-        then, unless such an integer was itself computed from what the program changes.
+        then, unless such an integer was itself computed from what the program changes. Raises TraceError
+        where a run of this step in the same thread has not ended.
         """
         with self._running:
             back = self._hold_captured(captured)
@@ -262,9 +264,10 @@ class Step:
         added to `names`.
         """
         once = self.native.once(self._table, self._room)
-        names |= {"step": self, "running": self._running, "once": once, "flags": self._flags}
-        names |= {"results": self.results, "copy": np.ndarray.copy}
-        lines = ["with running:"]
+        turns = self._running
+        names |= {"step": self, "running": turns.lock, "mine": turns.mine, "refuse": turns.refuse}
+        names |= {"once": once, "flags": self._flags, "results": self.results, "copy": np.ndarray.copy}
+        lines = ["if mine():", "    refuse()", "with running:"]
         for place, room in enumerate(self._rooms):
             if room is not None:
                 names[f"room{place}"] = room
@@ -308,6 +311,7 @@ class Step:
         """Run once for each of `losses`, on the next rows of `order`; return the last results.
 
         `losses` gets the first result of every iteration. Ctrl-C raises between two iterations.
+        Raises TraceError where a run of this step in the same thread has not ended.
         """
         with self._running:
             back = self._hold_captured(captured)
@@ -387,6 +391,6 @@ class Step:
         if self._spans is None:
             self._spans = Spans(arrays, self.written, self._names)
             end = start + len(arrays)  # what is only read may share memory with what is new
-            self._held = [None] * start + self._held[start:end] + [None] * (len(self._held) - end)
+            self._held[:] = [None] * start + self._held[start:end] + [None] * (len(self._held) - end)
         self.direct = all(self._held[start + place] is array for place, array in enumerate(arrays))
         return back

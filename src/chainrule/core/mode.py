@@ -42,6 +42,7 @@ class Mode(threading.local):
     """The state of one thread."""
 
     recording: bool = True
+    outside: Any = None  # what `recording` was outside of the last `no_grad`, and `outside` there
     scope: Scope | None = None
     trace: Any = None  # the Trace that writes down what happens, while a function is compiled
 
@@ -62,15 +63,12 @@ class no_grad(ContextDecorator):
 
     _target = False
 
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
     def __enter__(self) -> None:
-        self._before.append(mode.recording)
+        mode.outside = mode.recording, mode.outside  # not in self: as a decorator, one serves all threads
         mode.recording = self._target
 
     def __exit__(self, *_: Any) -> None:
-        mode.recording = self._before.pop()
+        mode.recording, mode.outside = mode.outside
 
 
 class enable_grad(no_grad):

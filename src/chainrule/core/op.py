@@ -18,6 +18,7 @@ from chainrule.core.registry import register
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Array, Spec, spec_of
 from chainrule.core.tensor import Tensor, tick, to_array
+from chainrule.core.weak import told
 from chainrule.errors import ArgumentError, ChainruleError, DTypeError, IndexRangeError, nearest
 
 _new = Tensor.__new__
@@ -161,6 +162,8 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         if trace is None or op.family == "composite":
             value = op.value(*arrays, **params)
         else:
+            if mixed and op.takes_numbers:
+                arrays = told(op, arrays, params)
             value = trace.value(op, inputs, arrays, params)
     except ChainruleError as error:
         raise _located(op, inputs, error) from None

@@ -102,8 +102,7 @@ class Tensor:
         self.requires_grad = requires_grad
         self.name = name
         self._grad, self.op, self.scope = None, None, None
-        self.inputs, self.params = (), {}
-        self.serial, self.mutated = tick(), 0
+        self.inputs, self.params, self.serial, self.mutated = (), {}, tick(), 0
 
     @classmethod
     def _around(cls, array: Array) -> Tensor:
@@ -246,13 +245,10 @@ class Tensor:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.refuse_change(_PART)
-        self.read(_PART)
-        if mode.trace is not None:
-            mode.trace.refuse_used(self, _PART)
+        array = self.read(_PART) if mode.trace is None else mode.trace.unused(self, _PART)
         parts = cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)
         *plain, given = (each.read(_PART) if isinstance(each, Tensor) else each for each in (*parts, value))
-        self._data[tuple(plain)] = given
-        self.mutated = tick()
+        array[tuple(plain)], self.mutated = given, tick()
 
     # ---- Python's own protocols ----------------------------------------------------------------
     def __len__(self) -> int:
@@ -300,6 +296,10 @@ class Tensor:
         made = memo[id(self)] = self.__class__.__new__(self.__class__)
         Tensor.__init__(made, self.read("deepcopy").copy(), self.requires_grad, self.name)
         return made
+
+    def __getstate__(self) -> Any:
+        plain, slots = cast("Any", object.__getstate__(self))  # what gives a gradient knows this very tensor
+        return plain, slots | {"_grad": self._gradient()}
 
     def __repr__(self) -> str:
         known = not is_stand_in(self._data) and (mode.trace is None or mode.trace.is_constant(self))

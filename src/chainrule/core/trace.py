@@ -157,13 +157,15 @@ class Trace:
             )
         self._changed[root] = key
 
-    def refuse_used(self, tensor: Tensor, what: str) -> None:
-        """Raise if an op has seen a tensor's array, of which Python is about to change a part."""
+    def unused(self, tensor: Tensor, what: str) -> Array:
+        """Return the array of a constant, for Python to change a part; raise if an op has seen it."""
+        self.refuse_read(tensor, what)
         if id(tensor._data) in self._values:
             raise TraceError(
                 f"{what}: it was used before, while a function is compiled",
                 hint="change it before its first use, or compute a new tensor with cr.where",
             )
+        return tensor._data
 
     def gradient_read(self, leaf: Tensor) -> None:
         """Note what a leaf's gradient was before the function changed it."""

@@ -32,6 +32,7 @@ from chainrule.ops.shape import ravel
     wrong=[
         wrong("index: 5 is out of bounds for axis 1 of size 3", (2, 3), key=(0, 5)),
         wrong("index: 3 indices for a tensor of 2 axes, shape (2, 3)", (2, 3), key=(0, 0, 0)),
+        wrong("index: there may be one ... only", (2, 3), key=(..., 0, ...)),
     ],
 )
 def sliced(x: Source, *, key: tuple[Any, ...] = ()) -> IndexMap:
@@ -39,6 +40,8 @@ def sliced(x: Source, *, key: tuple[Any, ...] = ()) -> IndexMap:
     given = len([each for each in key if each is not None and each is not Ellipsis])
     if given > x.ndim:
         raise IndexRangeError(f"index: {given} indices for a tensor of {x.ndim} axes, shape {x.shape}")
+    if key.count(Ellipsis) > 1:
+        raise IndexRangeError("index: there may be one ... only")
     at = key.index(Ellipsis) if Ellipsis in key else len(key)
     key = key[:at] + (slice(None),) * (x.ndim - given) + key[at + 1 :]
     shape: list[int] = []
@@ -137,6 +140,8 @@ def getitem(x: Any, key: Any) -> Tensor:
     parts = tuple(map(_plain, cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)))
     if all(each.__class__ in _PLAIN or isinstance(each, np.integer) for each in parts):
         return sliced(tensor, key=parts)
+    if any(map(_is_flag, parts)):
+        tensor, parts = _without_flags(tensor, parts)
     arrays: list[Array] = []
     slots: list[Any] = []
     for part in parts:
@@ -161,6 +166,31 @@ def _plain(part: Any) -> Any:
     if mode.trace is not None:
         mode.trace.seen(part)
     return part._data
+
+
+def _is_flag(part: Any) -> bool:
+    """Tell whether a part of a key is a single boolean: a mask without axes."""
+    if isinstance(part, np.ndarray):
+        array = cast("Array", part)
+        return not array.ndim and array.dtype == np.bool_
+    return isinstance(part, (bool, np.bool_))
+
+
+def _without_flags(tensor: Tensor, parts: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:
+    """Return a tensor with a new axis for every single boolean, of which its one item, or none, is taken."""
+    axes: list[Any] = []
+    for each in parts:
+        if each is Ellipsis:
+            axes.append(each)
+        elif _is_flag(each):
+            axes.append(None)
+        elif isinstance(each, slice):
+            axes.append(slice(None))
+        elif each is not None:
+            array = _index_array(each)
+            axes += [slice(None)] * (array.ndim if array.dtype == np.bool_ else 1)
+    taken = (np.zeros(int(each), np.int64) if _is_flag(each) else each for each in parts)
+    return sliced(tensor, key=tuple(axes)), tuple(taken)
 
 
 def _index_array(part: Any) -> Array:

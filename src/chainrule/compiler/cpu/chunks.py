@@ -25,21 +25,38 @@ class Interrupted(KeyboardInterrupt):
         self.done = done
 
 
-def chunks(native: Native, table: Any, total: int, report: Callable[[int], None] | None = None) -> None:
-    """Run iterations 0, 1, ... below `total`; now and then call `report` with the number done.
+class Progress:
+    """Tells `report` how many of `total` iterations are done: ten times a second at most, and at the end."""
 
-    `report` is called at most ten times a second, and at the end. Raises Interrupted on Ctrl-C.
+    def __init__(self, report: Callable[[int], None] | None, total: int) -> None:
+        self._report, self._total, self._told = report, total, perf_counter()
+
+    def __call__(self, done: int) -> None:
+        """Say that so many are done."""
+        now = perf_counter()
+        if self._report and (done == self._total or now - self._told >= _REPORT):
+            self._told = now
+            self._report(done)
+
+    def behind(self, before: int) -> Callable[[int], None]:
+        """Return what says how many more are done than so many."""
+        return lambda done: self(before + done)
+
+
+def chunks(native: Native, table: Any, total: int, report: Callable[[int], None] | None = None) -> None:
+    """Run iterations 0, 1, ... below `total`; after every piece call `report` with the number done.
+
+    Raises Interrupted on Ctrl-C.
     """
-    room, size, reported = native.room(), 1, perf_counter()
+    room, size = native.room(), 1
     try:
         while room.done < total:
             first, began = room.done, perf_counter()
             native.run(table, first, min(first + size, total), room)
-            now = perf_counter()
-            size = max(1, min(size * _GROWTH, int(size * _CHUNK / max(now - began, 1e-9))))
-            if report and (now - reported >= _REPORT or room.done == total):
+            took = max(perf_counter() - began, 1e-9)
+            size = max(1, min(size * _GROWTH, int(size * _CHUNK / took)))
+            if report:
                 report(room.done)
-                reported = now
     except KeyboardInterrupt as stop:
         # The native code itself counted: Python may be stopped before it could.
         raise Interrupted(room.done) from stop

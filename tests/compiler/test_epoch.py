@@ -1,0 +1,77 @@
+"""What an epoch tells meanwhile and leaves behind, wherever its batches are run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.compiler.cpu import chunks
+
+X = np.random.default_rng(0).standard_normal((90, 6)).astype(np.float32)
+
+
+def training(scheduled: bool) -> Any:
+    cr.random.seed(0)
+    model = nn.Linear(6, 6)
+    rule = optim.SGD(model.parameters(), lr=0.01)
+    schedule = optim.lr_scheduler.StepLR(rule, step_size=5)
+
+    def step(x: Any, y: Any) -> Any:
+        rule.zero_grad()
+        loss = ((model(x) - y) ** 2).mean()
+        loss.backward()
+        rule.step()
+        if scheduled:
+            schedule.step()
+        return loss
+
+    return step
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+@pytest.mark.parametrize("batch_size", [10, 12, 100])
+def test_every_kind_of_batch_is_reported(
+    batch_size: int, scheduled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, seen, last = cr.compile(training(scheduled)), [], []
+    count = -(-len(X) // batch_size)
+    for _ in range(2):
+        step.epoch(X, X, batch_size, report=last.append)
+    assert last.count(count) == 2  # the end is told, however soon it comes
+    monkeypatch.setattr(chunks, "_REPORT", 0)
+    losses = step.epoch(X, X, batch_size, report=seen.append)
+    assert seen == sorted(set(seen)) and seen[-1] == count == len(losses)
+    if scheduled:  # all of them run in Python
+        assert seen == list(range(1, count + 1))
+    elif len(X) % batch_size and count > 1:  # the last one does
+        assert seen[-2] == count - 1
+
+
+def test_reports_are_seldom() -> None:
+    step, seen = cr.compile(training(True)), []
+    step.epoch(X, X, 1)
+    step.epoch(X, X, 1, report=seen.append)
+    assert len(seen) < 10 and seen[-1] == 90
+
+
+def test_what_is_watched_is_that_of_the_last_batch() -> None:
+    w = cr.tensor(np.ones(6, np.float32))
+
+    @cr.compile
+    def step(x, y):
+        hidden = x * w
+        hidden.name = "hidden"
+        return (hidden * y).sum()
+
+    step.epoch(X, X, 10)
+    step.watch("hidden")
+    for _ in range(3):
+        step.watched.clear()
+        step.epoch(X, X, 10, shuffle=False)
+        np.testing.assert_array_equal(step.watched["hidden"].data, X[-10:])
+    step.epoch(X, X, 12, shuffle=False)
+    np.testing.assert_array_equal(step.watched["hidden"].data, X[-6:])
