@@ -17,8 +17,16 @@ ROWS = np.arange(5)[:, None]
 COLUMNS = np.arange(11)
 
 
+STREAM = Stream(3)
+
+
 def drawn(low, high, *shape):
-    return cr.random.integers(low, high, shape, stream=Stream(3))
+    return cr.random.integers(low, high, shape, stream=STREAM)
+
+
+def from_the_start(f, x):
+    STREAM.counter = 0
+    return f(x)
 
 
 LOOKUPS = {
@@ -46,7 +54,8 @@ def test_lookups_find_what_numpy_finds(name, dtype, target, monkeypatch):
     monkeypatch.setenv("CHAINRULE_TARGET", target)
     x = (np.arange(5 * 17) % 251).reshape(5, 17).astype(dtype)
     compiled = cr.compile(LOOKUPS[name])
-    np.testing.assert_array_equal(compiled(x).data, LOOKUPS[name](cr.tensor(x)).data)
+    found, wanted = from_the_start(compiled, x), from_the_start(LOOKUPS[name], cr.tensor(x))
+    np.testing.assert_array_equal(found.data, wanted.data)
     step = compiled._latest.step
     for at_end in (True, False):
         run_guarded(step, at_end=at_end)

@@ -168,7 +168,11 @@ def test_pickled_by_name_and_made_anew():
     np.testing.assert_array_equal(again.times(X).data, X * 7)
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])  # noqa: S301
+def pickled(each):
+    return pickle.loads(pickle.dumps(each))  # noqa: S301
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickled])
 def test_what_a_module_holds_is_copied_with_it(copied):
     net = Holding()
     before = net.fast(X).data, net.inner(X).data

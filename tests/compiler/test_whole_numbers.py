@@ -59,3 +59,10 @@ def test_gradients_of_products_with_huge_numbers() -> None:
 def test_what_has_no_number_with_the_same_effect_is_refused() -> None:
     with pytest.raises(ArgumentError, match="9223372036854775808 is no int64"):
         cr.compile(lambda x: cr.clip(x, 0, 2**63))(np.arange(3))
+
+
+@pytest.mark.parametrize("number", [300, 2**70])
+def test_borders_that_the_dtype_does_not_hold_are_refused(number: int) -> None:
+    for f in (cr.pad, cr.compile(cr.pad)):
+        with pytest.raises(ArgumentError, match=r"constant_pad\(x\): Python int"):
+            f(np.ones(3, np.uint8), 1, constant_values=number)

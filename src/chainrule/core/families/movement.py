@@ -112,7 +112,10 @@ class Movement(Op):
         return gather(x, self.map(x.shape, **params))
 
     def spec(self, *specs: Spec, **params: Any) -> Spec:
-        return Spec(self.map(specs[0].shape, **params).shape, specs[0].dtype)
+        map = self.map(specs[0].shape, **params)
+        if map.fill:
+            np.full((), map.fill, specs[0].dtype)  # raises where the dtype does not hold it
+        return Spec(map.shape, specs[0].dtype)
 
     def vjp(self, g: Tensor, node: Tensor, needs: Sequence[bool]) -> Sequence[Tensor | None]:
         shape = node.inputs[0].shape
