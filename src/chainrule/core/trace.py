@@ -28,7 +28,8 @@ from chainrule.errors import TraceError
 
 _UNREAD = object()
 _one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
-os.register_at_fork(after_in_child=_one_at_a_time._at_fork_reinit)  # pyright: ignore
+if hasattr(os, "register_at_fork"):  # else there are no forks
+    os.register_at_fork(after_in_child=_one_at_a_time._at_fork_reinit)  # pyright: ignore
 
 
 class Trace:

@@ -15,8 +15,8 @@ from typing import Any
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.index import Variable
-from chainrule.compiler.nests.keeping import folded, forwarded, keeping, kept_by
-from chainrule.compiler.nests.nest import Store
+from chainrule.compiler.nests.keeping import folded, forwarded, keeping
+from chainrule.compiler.nests.nest import Store, kept_by
 from chainrule.compiler.nests.term import Term
 from chainrule.core.spec import Shape
 
@@ -234,10 +234,5 @@ def _shared(item: Item, store: Store) -> int:
 
 def _forwarded(term: Term, other: Store) -> Term:
     """Replace reads of what another store puts at the same place by what it puts there."""
-    done: dict[Term, Term] = {}
-    for each in terms.walk([term]):
-        if each.kind == "load" and each.data == (other.buffer, other.place):
-            done[each] = terms.cast(other.term, other.buffer.dtype)
-        else:
-            done[each] = terms.rebuilt(each, [done[arg] for arg in each.args])
-    return done[term]
+    there = terms.load(other.buffer, other.place)
+    return terms.replaced(term, {there: terms.cast(other.term, other.buffer.dtype)})

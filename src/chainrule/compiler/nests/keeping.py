@@ -43,19 +43,14 @@ def keeping(store: Store, variables: Sequence[Variable], made: Store) -> Store |
                 if places is None or math.prod(shared) < _ENOUGH:
                     return None
                 found[each] = terms.kept(made.buffer, each.data[1], made.term.put(places))
-    term = _replaced(store.term, found)
+    term = terms.replaced(store.term, found)
     return replace(store, term=term) if found and made.buffer not in _read(term) else None
 
 
 def forwarded(term: Term, stores: Sequence[Store]) -> Term:
     """Return a term that reads what the folds of some stores keep from where it is computed."""
     kept = [each for each in terms.walk([store.term for store in stores]) if each.kind == "kept"]
-    return _replaced(term, {terms.load(*each.data): each for each in kept}) if kept else term
-
-
-def kept_by(stores: Sequence[Store]) -> list[Buffer]:
-    """Return the buffers that folds of some stores keep their items in."""
-    return [each.data[0] for each in terms.walk([store.term for store in stores]) if each.kind == "kept"]
+    return terms.replaced(term, {terms.load(*each.data): each for each in kept}) if kept else term
 
 
 def _folds(term: Term) -> list[Term]:
@@ -96,10 +91,3 @@ def _renamed(place: Index, seen: Index, allowed: set[Variable]) -> dict[Variable
 
 def _read(term: Term) -> list[Buffer]:
     return [each.data[0] for each in terms.walk([term]) if each.kind == "load"]
-
-
-def _replaced(term: Term, by: dict[Term, Term]) -> Term:
-    done: dict[Term, Term] = {}
-    for each in terms.walk([term]):
-        done[each] = by.get(each) or terms.rebuilt(each, [done[arg] for arg in each.args])
-    return done[term]

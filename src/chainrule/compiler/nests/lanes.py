@@ -55,12 +55,8 @@ class _Cost:
         folded += term.data[1] if term.kind in ("fold", "first") else ()
         level = max((self.depth[each] + 1 for each in term.free if each in self.depth), default=0)
         wide = self.chosen in term.free
-        read, written = term.kind == "load", term.kind == "kept"
-        cost = (
-            self._access(term.data[1], _NEIGHBOURS if read else (0, 1))
-            if read or written
-            else _operations(term)
-        )
+        touched = {"load": _NEIGHBOURS, "kept": (0, 1)}.get(term.kind)
+        cost = _operations(term) if touched is None else self._access(term.data[1], touched)
         items = math.prod(each.extent for each in folded)
         if folded and not wide and (self.chosen is None or level <= self.depth[self.chosen]):
             items /= max((min(each.extent, _WIDTH) for each in folded if _even(term, each)), default=1.0)

@@ -72,7 +72,7 @@ class Nest:
     @property
     def written(self) -> tuple[int, ...]:
         """Which of the buffers are written."""
-        written = {store.buffer for store in self.stores} | set(_kept(self.stores))
+        written = {store.buffer for store in self.stores} | set(kept_by(self.stores))
         return tuple(sorted(self.buffers.index(each) for each in written))
 
     @property
@@ -125,10 +125,11 @@ def _all(stores: Iterable[Store]) -> list[Term]:
 
 def _touched(stores: Sequence[Store]) -> tuple[Buffer, ...]:
     reads = [each.data[0] for each in _all(stores) if each.kind in ("load", "setting")]
-    return tuple(dict.fromkeys([*reads, *_kept(stores), *(store.buffer for store in stores)]))
+    return tuple(dict.fromkeys([*reads, *kept_by(stores), *(store.buffer for store in stores)]))
 
 
-def _kept(stores: Sequence[Store]) -> list[Buffer]:
+def kept_by(stores: Sequence[Store]) -> list[Buffer]:
+    """Return the buffers in which the terms of some stores are kept on the way."""
     return [each.data[0] for each in _all(stores) if each.kind == "kept"]
 
 

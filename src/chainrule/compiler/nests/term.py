@@ -199,6 +199,14 @@ def rebuilt(term: Term, args: Sequence[Term]) -> Term:
     return _moved(term, list(args), {})
 
 
+def replaced(term: Term, by: Mapping[Term, Term]) -> Term:
+    """Return a term with parts of it replaced by others, which are taken as they are."""
+    done: dict[Term, Term] = {}
+    for each in walk([term]):
+        done[each] = by.get(each) or rebuilt(each, [done[arg] for arg in each.args])
+    return done[term]
+
+
 def indices_of(term: Term) -> list[Index]:
     """Return the indices that a term itself holds."""
     if term.kind in ("load", "kept"):
