@@ -11,8 +11,9 @@ from tests.compiler.guarded import call, guarded, targets
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code
-from chainrule.compiler.cpu.product import Matrix, Product, plan
+from chainrule.compiler.cpu.product import Matrix, Product, driver, plan
 from chainrule.compiler.cpu.product.matrix import Store
+from chainrule.compiler.cpu.target import Target
 from chainrule.errors import ShapeError
 
 TARGETS = targets()
@@ -188,6 +189,9 @@ class AddBias:
         place = self.out.offset(code, at)
         code.store_masked(code.builder.fmul(added, factor), out, place, "float32", mask)
 
+    def cycles(self, lanes: int) -> float:
+        return 2.0
+
     def expect(self, code: Code, pointers: Any, at: Any, columns: int) -> None:
         Store(self.out, "float32").expect(code, pointers, at, columns)
 
@@ -202,6 +206,37 @@ def test_a_finish_instead_of_the_store(size: tuple[int, int, int], form: str, na
     call(product(left, right, out, AddBias(matrix(out))), [left, right, out, bias, scale], TARGETS[name])
     exact = (left.astype(np.float64) @ right.astype(np.float64) + bias) * scale[:, None]
     np.testing.assert_allclose(out, exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize(("form", "size"), [("NT", (13, 37, 40)), ("TN", (50, 9, 21))], ids=str)
+def test_every_way_gives_the_same_numbers(
+    form: str, size: tuple[int, int, int], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = operands(form, size, "float32")
+    bias, scale = guarded(numbers(size[1], seed=1)), guarded(numbers(size[0], seed=2))
+    exact = (left.astype(np.float64) @ right.astype(np.float64) + bias) * scale[:, None]
+    out = guarded(np.full(size[:2], np.nan, np.float32))
+    kernel = product(left, right, out, AddBias(matrix(out)))
+    sides = (kernel._work, kernel._work.transposed)
+    ways = [(side, way) for side in sides for way in plan._ways(side, TARGETS[name])]
+    assert {side.turned for side, _ in ways} == {False, True}
+    for chosen in ways[::5]:
+        monkeypatch.setattr(driver, "plan", lambda *_, chosen=chosen: chosen)
+        out[...] = np.nan
+        call(kernel, [left, right, out, bias, scale], TARGETS[name])
+        np.testing.assert_allclose(out, exact, rtol=1e-4, atol=1e-4, err_msg=str(chosen))
+
+
+def test_a_product_is_turned_where_its_rows_fill_the_lanes() -> None:
+    left, right = numbers(64, 1000), numbers(100, 1000).T  # 100 columns are six vectors and a quarter
+    work, _ = plan.plan(product(left, right, numbers(64, 100))._work, Target("", "", "", 512, 32))
+    assert work.turned
+
+
+def test_multipliers_of_a_processor_that_goes_by_an_older_name() -> None:
+    older, newer = (Target("", "rocketlake", features, 512, 32) for features in ("", "+avx512fp16"))
+    assert (older.multipliers, newer.multipliers) == (1, 2)
 
 
 def test_numbers_that_are_not_finite_stay_in_their_rows_and_columns() -> None:

@@ -122,10 +122,17 @@ class Code:
         kind = ir.VectorType(value.type, lanes)
         if isinstance(value, ir.Constant):
             return ir.Constant(kind, [value.constant] * lanes)
-        nothing, first = ir.Constant(kind, ir.UNDEFINED), ir.Constant(ir.I32, 0)
-        one = self.builder.insert_element(nothing, value, first)
+        nothing = ir.Constant(kind, ir.UNDEFINED)
+        one = self.builder.insert_element(nothing, value, ir.Constant(ir.I32, 0))
         picks = ir.Constant(ir.VectorType(ir.I32, lanes), [0] * lanes)
         return self.builder.shuffle_vector(one, nothing, picks)
+
+    def vector(self, value: ir.Value) -> ir.Value:
+        """Return a vector, or one of a single lane with a plain number."""
+        if isinstance(value.type, ir.VectorType):
+            return value
+        nothing = ir.Constant(ir.VectorType(value.type, 1), ir.UNDEFINED)
+        return self.builder.insert_element(nothing, value, ir.Constant(ir.I32, 0))
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """Return a * b + c, rounded once."""

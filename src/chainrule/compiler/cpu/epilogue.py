@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.compiler.cpu import ir
+from chainrule.compiler.cpu import ir, scalars
 from chainrule.compiler.cpu.code import Code
 from chainrule.compiler.cpu.evaluation import Evaluation
-from chainrule.compiler.cpu.product.matrix import Spot, ask_for
+from chainrule.compiler.cpu.product.matrix import APART, WHOLE, Spot, ask_for
 from chainrule.compiler.cpu.scalars import Typed
 from chainrule.compiler.nests.nest import Nest
 
@@ -36,6 +36,14 @@ class Epilogue:
     def bytes(self) -> int:
         """Bytes read and written."""
         return self.nest.bytes
+
+    def cycles(self, lanes: int) -> float:
+        """What operations and accesses take; numbers apart are accessed one by one."""
+        across = self.nest.variables[-1]
+        varied = [each for each in self.nest.terms if across in each.free]
+        places = [each.place for each in self.nest.stores] + [t.data[1] for t in varied if t.kind == "load"]
+        accesses = sum(WHOLE if place.step(across) in (0, 1, -1) else APART * lanes for place in places)
+        return accesses + sum(scalars.cycles(each.data[0]) for each in varied if each.kind == "apply")
 
     def emit(
         self,

@@ -27,6 +27,7 @@ Kind = tuple[DType, bool]  # dtype, and whether it is that of a weak Python numb
 
 _BOOL, _INT, _FLOAT = np.dtype(np.bool_), np.dtype(np.int64), np.dtype(np.float64)
 _LOGICAL = {"logical_and": "and_", "logical_or": "or_", "logical_xor": "xor"}
+_APPROXIMATED = 25.0  # cycles of a function that is approximated
 _REAL = {**real.FUNCTIONS, **elementary.FUNCTIONS}
 
 
@@ -53,6 +54,12 @@ def dtype_of(root: Expr, variables: Mapping[str, Kind]) -> Kind:
         else:
             found[node] = _loop(node.function, str(node.value), tuple(found[arg] for arg in node.args))[-1]
     return found[root]
+
+
+def cycles(root: Expr) -> float:
+    """Roughly tell how many cycles a vector of an expression's values takes."""
+    inner = (node.function for node in walk(root) if node.function not in (VARIABLE, CONSTANT))
+    return sum(_APPROXIMATED if name in elementary.FUNCTIONS else 1.0 for name in inner)
 
 
 def evaluate(code: Code, root: Expr, variables: Mapping[str, Typed], lanes: int = 1) -> Typed:

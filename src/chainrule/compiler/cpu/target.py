@@ -33,7 +33,8 @@ class Target:
     @property
     def multipliers(self) -> int:
         """How many multiply-adds of whole vectors start in a cycle."""
-        return 1 if self.vector_bits == 512 and self.cpu in _HALVED else 2
+        halved = self.cpu in _HALVED and "+avx512fp16" not in self.features
+        return 1 if self.vector_bits == 512 and halved else 2
 
     @property
     def fused(self) -> bool:
@@ -41,7 +42,8 @@ class Target:
         return self.vector_bits > 128 or "+fma," in self.features or not self.triple.startswith("x86")
 
 
-# LLVM's names for processors that have 512-bit vectors, and one multiplier for them (or two for halves)
+# LLVM's names for processors that have 512-bit vectors, and one multiplier for them (or two for halves).
+# It goes by model numbers, which virtual machines make up: half precision came with two multipliers.
 _HALVED = {"znver4", "cannonlake", "icelake-client", "tigerlake", "rocketlake"}
 _FORCED = {
     "avx2": ("haswell", "", 256, 16),

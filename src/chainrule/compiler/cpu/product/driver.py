@@ -46,13 +46,13 @@ class Driver:
     def __init__(
         self, work: Work, parts: int, function: ir.Function, target: Target, ahead: Ahead | None
     ) -> None:
-        self.work, self.parts, self.code = work, parts, Code(function, target)
-        self.plan = plan(work, target)
+        self.parts, self.code = parts, Code(function, target)
+        self.work, self.plan = plan(work, target)
         self.low, self.high = function.args[-2:]
-        self.operands, self.ahead = Operands(self.code, work, self.plan, function.args, ahead), ahead
-        self.sliced = self.plan.slice < work.depth
-        self.across = -(-work.columns // self.plan.width)  # panels
-        self.down = -(-work.rows // self.plan.rows)  # tiles of a panel
+        self.operands, self.ahead = Operands(self.code, self.work, self.plan, function.args, ahead), ahead
+        self.sliced = self.plan.slice < self.work.depth
+        self.across = -(-self.work.columns // self.plan.width)  # panels
+        self.down = -(-self.work.rows // self.plan.rows)  # tiles of a panel
 
     def write(self) -> None:
         """Write everything."""
@@ -189,13 +189,15 @@ class Driver:
             left, right, *rest = function.args
             part = Slice(*rest[:3]) if self.sliced else None
             *pointers, batch, row, column = rest[3:] if self.sliced else rest
-            here = Destination(to.finish, pointers, Spot(batch, row, column))
+            here = Destination(to.finish, pointers, Spot(batch, row, column), to.turned)
             tiles.emit(inner, tile, left, right, here, part)
             inner.finish()
         self.code.builder.call(function, args)
 
     def _to(self, batch: ir.Value, row: ir.Value, column: ir.Value) -> Destination:
-        return Destination(self.work.finish, self.operands.pointers, Spot(batch, row, column))
+        row, column = (column, row) if self.work.turned else (row, column)
+        spot = Spot(batch, row, column)
+        return Destination(self.work.finish, self.operands.pointers, spot, self.work.turned)
 
     def _least(self, a: Any, b: Any) -> ir.Value:
         return self.code.call("llvm.smin", [a, b])

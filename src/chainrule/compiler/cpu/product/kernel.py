@@ -19,7 +19,6 @@ from chainrule.compiler.cpu.target import Target
 from chainrule.errors import ShapeError
 
 _ALONE = 1 << 17  # multiplications (2 microseconds) below which cutting the work is no gain
-_THIN = 4  # columns that are too few to fill the lanes
 _PIECES = 240  # divisible by every number of threads up to 6
 
 
@@ -85,11 +84,9 @@ class Product:
 
     @cached_property
     def _work(self) -> Work:
-        """The product, or its transpose where that fills the lanes better."""
+        """The product, or its transpose where that stores neighbours."""
         left, right, out = self.left, self.right, self.out
-        beside = out.row == 1 and (out.column != 1 or out.columns == 1)
-        thin = left.row == 1 and out.columns <= _THIN and out.rows > out.columns  # would leave lanes empty
-        exchanged = self.finish is None and (beside or thin)
+        exchanged = self.finish is None and out.row == 1 and (out.column != 1 or out.columns == 1)
         if exchanged:
             left, right, out = right.transposed, left.transposed, out.transposed
         finish = self.finish or Store(out, self.dtype, self.batch)

@@ -17,6 +17,8 @@ from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import Code, constant
 from chainrule.core.memory import LINE
 
+WHOLE, APART = 1.8, 1.0  # cycles to access a vector of neighbours in memory, and each number of another
+
 
 class Spot(NamedTuple):
     """A place in a batch of matrices."""
@@ -61,6 +63,10 @@ class Finish(Protocol):
     @property
     def bytes(self) -> int:
         """Bytes read and written."""
+        ...
+
+    def cycles(self, lanes: int) -> float:
+        """Roughly what a vector of so many neighbours of a row takes."""
         ...
 
     def emit(
@@ -108,6 +114,10 @@ class Store:
     def bytes(self) -> int:
         """Those written."""
         return self.batch * self.out.rows * self.out.columns * np.dtype(self.dtype).itemsize
+
+    def cycles(self, lanes: int) -> float:
+        """One store, or one for each number."""
+        return WHOLE if self.out.column == 1 else APART * lanes
 
     def emit(
         self,

@@ -45,7 +45,7 @@ def pack(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -
         _copy(code, lines, source, count, panel)
         return
     packed = isinstance(lines.depth, int) and lines.step == 1 and lines.line == lines.depth
-    if packed and 1 < count <= lines.lanes and count * lines.line <= 2 * lines.lanes:
+    if packed and 1 < count <= lines.lanes and 0 < count * lines.line <= 2 * lines.lanes:
         _deal(code, lines, source, count, panel)
         return
     first, lanes, valid = vectors(count, lines.lanes)[-1]

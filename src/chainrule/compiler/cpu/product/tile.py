@@ -19,7 +19,7 @@ from chainrule.compiler.cpu.code import Code, constant, type_of
 from chainrule.compiler.cpu.product.matrix import Finish, Spot
 from chainrule.compiler.cpu.product.pack import first_lanes
 from chainrule.compiler.cpu.product.plan import chains, vectors
-from chainrule.compiler.cpu.transpose import shuffled
+from chainrule.compiler.cpu.transpose import shuffled, transposed
 
 _UNROLLED = 48  # multiply-adds up to which a loop is written out
 _LONG = 16  # steps for each row of a tile from which on its place in the result is asked for early
@@ -43,11 +43,15 @@ class Tile:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a tile stands in the product, and what is done there with its numbers."""
+    """Where a tile stands in the product, and what is done there with its numbers.
+
+    `turned` where rows of the tile are columns there.
+    """
 
     finish: Finish
     pointers: Sequence[ir.Value]
     first: Spot
+    turned: bool = False
 
     def spot(self, code: Code, row: Any, column: int = 0) -> Spot:
         """Return a place of the tile."""
@@ -76,7 +80,8 @@ def emit(
         if tile.by_sum:
             rows = _by_sum(code, tile, left, right)
         else:
-            rows = by_columns(code, tile, left, right, expect=partial(_expect, code, tile, to))
+            expect = None if to.turned else partial(_expect, code, tile, to)
+            rows = by_columns(code, tile, left, right, expect=expect)
         _finish(code, rows, to)
         return
     places = [
@@ -104,10 +109,25 @@ def kept_width(tile: Tile) -> int:
 
 
 def _finish(code: Code, rows: Sequence[Sequence[Finished]], to: Destination) -> None:
-    for row, found in enumerate(rows):
+    for row, found in enumerate(_turned(code, rows) if to.turned else rows):
         for first, lanes, valid, value in found:
             at, mask = to.spot(code, row, first), first_lanes(valid, lanes)
             to.finish.emit(code, to.pointers, value, at, lanes=lanes, mask=mask)
+
+
+def _turned(code: Code, rows: Sequence[Sequence[Finished]]) -> Iterator[list[Finished]]:
+    """Yield the columns of a tile, by way of squares."""
+    count, zero = len(rows), ir.Constant(ir.I32, 0)
+    size = 1 << (count - 1).bit_length()
+    for runs in zip(*rows, strict=True):
+        _, lanes, valid, _ = runs[0]
+        lines = [code.vector(value) for *_, value in runs]
+        for first in range(0, valid, size):
+            picks = [min(first + lane, lanes - 1) for lane in range(size)]
+            square = [shuffled(code, line, line, picks) for line in lines + lines[-1:] * (size - count)]
+            for column in transposed(code, square)[: valid - first]:
+                value = code.builder.extract_element(column, zero) if size == 1 else column
+                yield [(0, size, count, value)]
 
 
 def by_columns(
