@@ -71,23 +71,34 @@ def _deal(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) 
 
 
 def _block(code: Code, lines: Lines, source: ir.Value, filled: tuple[int, int], panel: Panel) -> None:
-    """Copy (some lines, filled up to so many): squares in registers, steps left over one by one."""
-    size = filled[1]
-    whole: int | ir.Value = 0
-    if lines.step == 1 and size > 1:
-        function, whole = _transposer(code, lines, filled, panel.width), _multiple(code, lines.depth, size)
+    """Copy (some lines, filled up to so many): squares in registers, other steps one by one."""
+    size, depth = filled[1], lines.depth
+    if lines.step != 1 or size == 1:
+        _gather(code, lines, source, filled, panel, start=0)
+    elif isinstance(depth, int) and depth < size:
+        _square(code, lines, (source, panel), filled, depth)
+    else:
+        known = isinstance(depth, int)
+        whole: Any = depth // size * size if known else code.builder.and_(depth, constant(-size))
+        function = _transposer(code, lines, filled, panel.width)
         code.builder.call(function, [source, panel.start, code.index(whole)])
-        if isinstance(lines.depth, int) and size <= lines.depth != whole:  # one more square, over the last
-            start = lines.depth - size
+        if not known:
+            _gather(code, lines, source, filled, panel, start=whole)
+        elif whole < depth:  # one more square, over the last
+            start = depth - size
             there = code.at(panel.start, start * panel.width, lines.dtype)
             code.builder.call(function, [code.at(source, start, lines.dtype), there, constant(size)])
-            return
-    _gather(code, lines, source, filled, panel, start=whole)
 
 
-def _multiple(code: Code, depth: int | ir.Value, size: int) -> Any:
-    """Return the largest multiple of a power of two that is not above the depth."""
-    return depth // size * size if isinstance(depth, int) else code.builder.and_(depth, constant(-size))
+def _square(
+    code: Code, lines: Lines, between: tuple[ir.Value, Panel], filled: tuple[int, int], steps: int
+) -> None:
+    """Copy some steps, at most as many as lines are filled up to, by way of registers."""
+    (source, panel), (count, size) = between, filled
+    mask = first_lanes(steps, size)
+    found = [code.load_masked(source, line * lines.line, lines.dtype, size, mask) for line in range(count)]
+    for index, value in enumerate(transposed(code, found + found[-1:] * (size - count))[:steps]):
+        code.store(value, panel.start, index * panel.width, lines.dtype)
 
 
 def _copy(code: Code, lines: Lines, source: ir.Value, count: int, panel: Panel) -> None:
@@ -135,9 +146,7 @@ def _transposer(code: Code, lines: Lines, filled: tuple[int, int], width: int) -
     with inner.loop(0, steps, size, "step") as step:
         here = inner.at(source, step, lines.dtype)
         there = inner.at(panel, inner.builder.mul(step, constant(width)), lines.dtype)
-        found = [inner.load(here, line * lines.line, lines.dtype, size) for line in range(count)]
-        for index, value in enumerate(transposed(inner, found + found[-1:] * (size - count))):
-            inner.store(value, there, index * width, lines.dtype)
+        _square(inner, lines, (here, Panel(there, width)), filled, size)
     inner.finish()
     return function
 

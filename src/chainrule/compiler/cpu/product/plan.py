@@ -29,7 +29,7 @@ _LATENCY = 6.0  # cycles until a sum can be added to again, and some for delays
 _TILE = 25.0  # cycles to begin and to end a tile, hidden
 _CODE = 0.0002  # what a sum more in the code is worth: a share of all turns
 _COPY, _TRANSPOSE = 0.2, 0.4  # cycles to pack a number: beside its neighbour, and not
-_SHUFFLE = 1.0  # cycles to exchange lanes of two vectors
+_TURN = 2.5  # cycles to make a vector of a column of a tile
 _LANE_SUM = 1.2  # cycles to add two vectors' halves, when the lanes of sums are added up
 _BLOCK = 1 << 21  # bytes of the left that are packed at a time
 _KEPT = 1 << 22  # bytes of sums that are kept between slices
@@ -201,7 +201,7 @@ def _ending(work: Work, rows: int, filled: Sequence[int], columns: int) -> float
     if not work.turned:
         return rows * sum(map(work.finish.cycles, filled))
     size = 1 << (rows - 1).bit_length()
-    return columns * (work.finish.cycles(size) + _SHUFFLE * size.bit_length())
+    return columns * (work.finish.cycles(size) + _TURN)
 
 
 def _by_sum(work: Work, target: Target, rows: int, width: int) -> float:

@@ -117,17 +117,22 @@ def _finish(code: Code, rows: Sequence[Sequence[Finished]], to: Destination) -> 
 
 def _turned(code: Code, rows: Sequence[Sequence[Finished]]) -> Iterator[list[Finished]]:
     """Yield the columns of a tile, by way of squares."""
-    count, zero = len(rows), ir.Constant(ir.I32, 0)
+    count, first = len(rows), ir.Constant(ir.I32, 0)
     size = 1 << (count - 1).bit_length()
     for runs in zip(*rows, strict=True):
         _, lanes, valid, _ = runs[0]
-        lines = [code.vector(value) for *_, value in runs]
-        for first in range(0, valid, size):
-            picks = [min(first + lane, lanes - 1) for lane in range(size)]
-            square = [shuffled(code, line, line, picks) for line in lines + lines[-1:] * (size - count)]
-            for column in transposed(code, square)[: valid - first]:
-                value = code.builder.extract_element(column, zero) if size == 1 else column
-                yield [(0, size, count, value)]
+        side = max(lanes, size)
+        lines = [_resized(code, code.vector(value), side) for *_, value in runs]
+        nothing = ir.Constant(lines[0].type, ir.UNDEFINED)
+        for column in transposed(code, lines + [nothing] * (side - count))[:valid]:
+            value = _resized(code, column, size)
+            yield [(0, size, count, code.builder.extract_element(value, first) if size == 1 else value)]
+
+
+def _resized(code: Code, value: ir.Value, lanes: int) -> ir.Value:
+    """Return the first lanes of a vector; behind its own they are anything."""
+    count = value.type.count
+    return value if count == lanes else shuffled(code, value, value, [lane % count for lane in range(lanes)])
 
 
 def by_columns(
