@@ -24,9 +24,9 @@ from chainrule.compiler.cpu.winograd.passes import Cut, Pass, Tile, backward, fo
 from chainrule.compiler.cpu.winograd.planes import Piece, Spread
 from chainrule.compiler.cpu.winograd.writer import Panel, TileWriter
 
-_NEAR = 1 << 18  # bytes of tiles that are worked on at once: they stay in the second cache
-_AT_ONCE = 4  # tiles of a piece that is one line, at most
-_PANEL = 64  # result channels whose sums are kept at once
+_NEAR = 1 << 19  # bytes of tiles that are worked on at once: they stay in the second cache
+_AT_LEAST, _AT_MOST = 2, 4  # tiles of a piece that is one line: alone, each would read all the filters
+_PANEL = 32  # result channels whose sums are kept at once
 _NARROW, _NEAREST = 8, 1 << 15  # and, of lines among many, as many as the first cache holds of their bytes
 
 
@@ -58,7 +58,7 @@ class Slid:
         """The pieces that are worked on at once."""
         sizes = self.sizes
         kept = 0 if self.tile.rows > 1 else min(sizes.result, _PANEL)  # sums of one line among many are few
-        return Cut.of(sizes, sizes.source + kept, _NEAR, _AT_ONCE)
+        return Cut.of(sizes, sizes.source + kept, _NEAR, _AT_MOST, _AT_LEAST)
 
     @property
     def panel(self) -> int:
