@@ -9,19 +9,28 @@ import numpy as np
 
 from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant
-from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
+from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, Piece
 from chainrule.compiler.cpu.convolution.writer import Writer
 from chainrule.compiler.cpu.target import Target
 from chainrule.compiler.cpu.winograd.passes import Tile
 from chainrule.compiler.cpu.winograd.transform import both_ways
 
+PANEL = 32  # results whose filters lie together
+
+
+def panels(result: int, block: int) -> list[Piece]:
+    """Return the panels of so many results; the last one is filled up to whole blocks."""
+    full, rest = divmod(result, PANEL)
+    pieces = Piece(0, full, PANEL), Piece(full * PANEL, int(rest > 0), -(-rest // block) * block)
+    return [piece for piece in pieces if piece.count]
+
 
 @dataclass(frozen=True)
 class Filters:
-    """From weights (o, c, kh, kw) to points: operands weight, (points, rows, c, o).
+    """From weights (o, c, kh, kw) to points: operands weight, panels of (points, rows, c, some of o).
 
-    Or, `backward`, (points, rows, o, c) with taps turned around: what the gradient of the input slides
-    over the gradient of the output. `rows` of taps are summed one by one, by the tile.
+    Or, `backward`, of (points, rows, o, some of c) with taps turned around: what the gradient of the
+    input slides over the gradient of the output. `rows` of taps are summed one by one, by the tile.
     """
 
     o: int
@@ -43,9 +52,15 @@ class Filters:
         return self.c if self.backward else self.o
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """The shape of what is written."""
-        return self.tile.points, self.tile.rows, self.source, self.result
+    def shape(self) -> tuple[int, int]:
+        """The shape of what is written: results with those that fill up, and what each has."""
+        last = panels(self.result, self.block)[-1]
+        return last.start + last.count * last.width, self.tile.points * self.tile.rows * self.source
+
+    @property
+    def block(self) -> int:
+        """Numbers of a block."""
+        return BLOCK_BYTES // np.dtype(self.dtype).itemsize
 
     @property
     def parts(self) -> int:
@@ -82,29 +97,41 @@ class _Writer(Writer):
     """Writes `Filters` with neighbouring results in the lanes."""
 
     def write(self, plan: Filters) -> None:
-        """Write the loop over the source's channels; the last results may be written twice."""
+        """Write the loops over the source's channels and the panels."""
         code, (weight, out, taps, low, high) = self.code, self.args
-        window, lanes, tile = plan.window, self.lanes, plan.tile
-        source, result = (window, plan.c * window)[:: -1 if plan.backward else 1]
-        with (
-            code.loop(low, high, name="source") as channel,
-            code.loop(0, plan.result, lanes, name="result") as start,
-        ):
-            first = code.call("llvm.smin", [start, constant(plan.result - lanes)])
-            corner = code.builder.add(self.counted(channel, source), self.counted(first, result))
-            with code.loop(0, lanes, name="lane") as lane, code.loop(0, window, name="tap") as tap:
-                at = code.builder.add(corner, code.builder.add(self.counted(lane, result), tap))
-                turned = code.builder.sub(constant(window - 1), tap) if plan.backward else tap
-                to = code.builder.add(self.counted(turned, lanes), lane)
-                code.store(code.load(weight, at, self.dtype), taps, to, self.dtype)
-            place = code.builder.add(self.counted(channel, plan.result), first)
-            with self.each(tile.rows) as row:
-                here = code.at(taps, self.counted(row, tile.across.taps * lanes), self.dtype)
-                to = code.builder.add(place, self.counted(row, plan.source * plan.result))
-                self.write_row(plan, here, code.at(out, to, self.dtype))
+        each = plan.shape[1]
+        with code.loop(low, high, name="source") as channel:
+            for some in panels(plan.result, plan.block):
+                with (
+                    code.loop(0, some.count, name="panel") as panel,
+                    code.loop(0, some.width, self.lanes, "result") as place,
+                ):
+                    first = self.counted(panel, some.width, some.start)
+                    self.gather(plan, weight, taps, channel, code.builder.add(first, place))
+                    to = code.builder.add(self.counted(first, each), place)
+                    to = code.builder.add(to, self.counted(channel, some.width))
+                    with self.each(plan.tile.rows) as row:
+                        at = self.counted(row, plan.tile.across.taps * self.lanes)
+                        there = code.builder.add(to, self.counted(row, plan.source * some.width))
+                        here, there = code.at(taps, at, self.dtype), code.at(out, there, self.dtype)
+                        self.write_row(plan, here, there, some.width)
         code.finish()
 
-    def write_row(self, plan: Filters, taps: ir.Value, to: ir.Value) -> None:
+    def gather(
+        self, plan: Filters, weight: ir.Value, taps: ir.Value, channel: ir.Value, start: ir.Value
+    ) -> None:
+        """Write the copying of neighbouring results' taps side by side; the last result fills up."""
+        code, window, lanes = self.code, plan.window, self.lanes
+        source, result = (window, plan.c * window)[:: -1 if plan.backward else 1]
+        with code.loop(0, lanes, name="lane") as lane:
+            number = code.call("llvm.smin", [code.builder.add(start, lane), constant(plan.result - 1)])
+            corner = code.builder.add(self.counted(channel, source), self.counted(number, result))
+            with code.loop(0, window, name="tap") as tap:
+                turned = code.builder.sub(constant(window - 1), tap) if plan.backward else tap
+                to = code.builder.add(self.counted(turned, lanes), lane)
+                code.store(code.load(weight, code.builder.add(corner, tap), self.dtype), taps, to, self.dtype)
+
+    def write_row(self, plan: Filters, taps: ir.Value, to: ir.Value, width: int) -> None:
         """Write what rows of taps that go to points together become there."""
         code, (down, across) = self.code, (plan.tile.down, plan.tile.across)
         grid = [
@@ -114,7 +141,7 @@ class _Writer(Writer):
             ]
             for i in range(down.taps)
         ]
-        step = plan.tile.rows * plan.source * plan.result
+        step = plan.tile.rows * plan.source * width
         for point, value in enumerate(
             chain.from_iterable(both_ways(code, down.taps_in, across.taps_in, grid))
         ):

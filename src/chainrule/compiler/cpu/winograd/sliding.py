@@ -8,6 +8,7 @@ the piece is computed again tap by tap, as a number that is not finite would spr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -19,14 +20,15 @@ from chainrule.compiler.cpu import ir
 from chainrule.compiler.cpu.code import constant
 from chainrule.compiler.cpu.convolution.geometry import Geometry
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES, cut
+from chainrule.compiler.cpu.convolution.tiles import Piece as Share
 from chainrule.compiler.cpu.target import Target
+from chainrule.compiler.cpu.winograd.filters import PANEL, panels
 from chainrule.compiler.cpu.winograd.passes import Cut, Pass, Tile, backward, forward
 from chainrule.compiler.cpu.winograd.planes import Piece, Spread
 from chainrule.compiler.cpu.winograd.writer import Panel, TileWriter
 
 _NEAR = 1 << 19  # bytes of tiles that are worked on at once: they stay in the second cache
 _AT_LEAST, _AT_MOST = 2, 4  # tiles of a piece that is one line: alone, each would read all the filters
-_PANEL = 32  # result channels whose sums are kept at once
 _NARROW, _NEAREST = 8, 1 << 15  # and, of lines among many, as many as the first cache holds of their bytes
 
 
@@ -57,14 +59,15 @@ class Slid:
     def cut(self) -> Cut:
         """The pieces that are worked on at once."""
         sizes = self.sizes
-        kept = 0 if self.tile.rows > 1 else min(sizes.result, _PANEL)  # sums of one line among many are few
+        kept = 0 if self.tile.rows > 1 else min(sizes.result, PANEL)  # sums of one line among many are few
         return Cut.of(sizes, sizes.source + kept, _NEAR, _AT_MOST, _AT_LEAST)
 
     @property
     def panel(self) -> int:
         """Result channels that are computed before they are written."""
         one = self.tile.points * self.cut.tiles * BLOCK_BYTES
-        return min(self.sizes.result, max(_NARROW, _NEAREST // one) if self.tile.rows > 1 else _PANEL)
+        fit = max(_NARROW, _NEAREST // one) if self.tile.rows > 1 else PANEL
+        return min(self.sizes.result, PANEL, fit)
 
     @property
     def parts(self) -> int:
@@ -115,7 +118,7 @@ class _Writer(TileWriter):
 
     def write(self) -> None:
         """Write the loop over the pieces."""
-        code, sizes = self.code, self.sizes
+        code = self.code
         with code.loop(*self.args[-2:], name="part") as part:
             piece = self.piece(self.cut, part)
             read = code.builder.add(piece.lines, constant(self.cut.read - self.cut.lines))
@@ -123,11 +126,12 @@ class _Writer(TileWriter):
                 self.take_in(piece, line, place)
             odd = code.variable(self.nothing())
             with code.loop(0, piece.lines, name="line") as line:
-                for some in cut(sizes.result, self.plan.panel):
-                    with code.loop(0, some.count, name="panel") as index:
-                        channel = self.counted(index, some.width, some.start)
-                        self.at_points(piece, line, channel, some.width)
+                for step, start, some in self.panels():
+                    with code.loop(0, some.count, name="some") as index:
+                        within = self.counted(index, some.width, some.start)
+                        self.at_points(piece, line, (start, within, step), some.width)
                         with code.loop(0, piece.tiles, name="tile") as place:
+                            channel = code.builder.add(start, within)
                             self.put_out(piece, (line, place), (channel, some.width), odd)
             with (
                 code.only_if(self.any_odd(code.get(odd))),
@@ -137,6 +141,14 @@ class _Writer(TileWriter):
                 self.by_taps(self.tile(self.cut, piece, line, place))
         code.finish()
 
+    def panels(self) -> Iterator[tuple[int, ir.Value, Share]]:
+        """Yield, inside a loop, the width and first channel of each panel, and into what it is cut."""
+        for panel in panels(self.sizes.result, self.block):
+            width = min(panel.width, self.sizes.result - panel.start)
+            with self.code.loop(0, panel.count, name="panel") as index:
+                start = self.counted(index, panel.width, panel.start)
+                yield from ((panel.width, start, some) for some in cut(width, self.plan.panel))
+
     def take_in(self, piece: Piece, line: ir.Value, place: ir.Value) -> None:
         """Write how a tile's sources become numbers at the points."""
         code, sizes = self.code, self.sizes
@@ -145,16 +157,17 @@ class _Writer(TileWriter):
         to = Spread(code.at(self.at, at, self.dtype), self.line, self.point_in)
         self.to_points(corner, constant(0), sizes.source, self.ways_in, to)
 
-    def at_points(self, piece: Piece, line: ir.Value, channel: ir.Value, width: int) -> None:
-        """Write the products of all points for some channels of the result from `channel` on."""
-        code, sizes, rows = self.code, self.sizes, self.plan.tile.rows
-        shape = Panel(width, self.line, (1, sizes.result), self.line, self.line)
+    def at_points(self, piece: Piece, line: ir.Value, at: tuple[ir.Value, ir.Value, int], width: int) -> None:
+        """Write the products of all points for some channels, by a panel's start, within it of its width."""
+        code, sizes, rows, (start, within, step) = self.code, self.sizes, self.plan.tile.rows, at
+        shape = Panel(width, self.line, (1, step), self.line, self.line)
         first, count = self.rows(piece, line)
-        filters = code.at(self.filters, channel, self.dtype)
-        filters = code.at(filters, self.counted(first, sizes.source * sizes.result), self.dtype)
+        panel = self.counted(start, self.points * rows * sizes.source)
+        filters = code.at(self.filters, code.builder.add(panel, within), self.dtype)
+        filters = code.at(filters, self.counted(first, sizes.source * step), self.dtype)
         source = code.at(self.at, self.counted(code.builder.add(line, first), self.lines), self.dtype)
         with code.loop(0, self.points, name="point") as point:
-            left = code.at(filters, self.counted(point, rows * sizes.source * sizes.result), self.dtype)
+            left = code.at(filters, self.counted(point, rows * sizes.source * step), self.dtype)
             right = code.at(source, self.counted(point, self.point_in), self.dtype)
             out = code.at(self.sums, self.counted(point, self.point_out), self.dtype)
             self.product(shape, left, right, out, self.counted(count, sizes.source))
