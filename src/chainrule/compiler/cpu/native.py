@@ -115,7 +115,7 @@ class Native:
         mine = room or self._free_room()
         if (last - first) * self.schedule.nanoseconds < _SHORT:
             self._alone_and_short(table, mine.address, first, last)
-        elif (last - first) * self.schedule.gain < _WAKE or min(mine.threads, self._threads) == 1:
+        elif not self._for_a_team(last - first) or min(mine.threads, self._threads) == 1:
             self._alone(table, mine.address, first, last)
         else:
             self._run_the_quicker_way(table, mine, first, last)
@@ -123,11 +123,16 @@ class Native:
             self._rooms.append(mine)
 
     def once(self, table: Any, room: Room) -> Callable[[], None]:
-        """Return what runs the first iteration on a ctypes table, as `run` does; a short one in the room."""
-        if self.schedule.nanoseconds < _SHORT:
-            pointers = ctypes.cast(table, ctypes.c_void_p), *map(ctypes.c_void_p, (room.address, 0, 1))
-            return partial(self._alone_and_short, *pointers)  # converted once
-        return partial(self.run, table)
+        """Return what runs the first iteration on a ctypes table, as `run` does: in the room, if alone."""
+        if self.schedule.nanoseconds >= _SHORT and self._for_a_team(1):
+            return partial(self.run, table)
+        alone = self._alone_and_short if self.schedule.nanoseconds < _SHORT else self._alone
+        pointers = ctypes.cast(table, ctypes.c_void_p), *map(ctypes.c_void_p, (room.address, 0, 1))
+        return partial(alone, *pointers)  # converted once
+
+    def _for_a_team(self, iterations: int) -> bool:
+        """Tell whether so many iterations are worth calling a team for."""
+        return bool(self._together) and iterations * self.schedule.gain >= _WAKE
 
     def _run_the_quicker_way(self, table: Any, room: Room, first: int, last: int) -> None:
         """Run by a team, or alone where that is quicker or the team is at work."""
