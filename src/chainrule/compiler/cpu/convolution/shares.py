@@ -18,7 +18,7 @@ from chainrule.compiler.cpu.convolution.geometry import Geometry
 from chainrule.compiler.cpu.convolution.tiles import cut, effort, panel
 
 NARROW = 7  # column taps that a tile may hold at once
-PLACES = 512  # places that a tile goes through, about, before its sums are put back
+PLACES = 128  # places that a tile goes through, about, before its sums are put back: they stay near
 SUMS = 4096  # vectors of sums that are worked on at once
 REGISTERS = 32  # for which tiles are guessed
 
