@@ -136,3 +136,16 @@ def test_places_between_windows_get_their_own_gradients(size: int, stride: int, 
     ):
         eager, compiled = gradients(of)
         np.testing.assert_allclose(compiled, eager, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtypes", [("float64", "float32"), ("float32", "float64")])
+def test_images_and_weights_of_two_dtypes(dtypes: tuple[str, str]) -> None:
+    draw = np.random.default_rng(7)
+    x, w = (
+        cr.tensor(draw.standard_normal(shape).astype(dtype))
+        for shape, dtype in zip([(16, 2, 6, 5), (3, 2, 3, 3)], dtypes, strict=True)
+    )
+    gradients = cr.grad(lambda x, w: (F.conv2d(x, w, padding=1) ** 2).sum(), (0, 1))
+    for one, two in zip(cr.compile(gradients)(x, w), gradients(x, w), strict=True):
+        assert one.dtype == two.dtype
+        np.testing.assert_allclose(one, two, 1e-5, 1e-5)

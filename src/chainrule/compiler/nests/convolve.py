@@ -118,11 +118,13 @@ class Convolutions:
             0 in value.spec.shape for value in (*step.reads, step.output)
         ):
             return None
-        if step.op.family == "contraction" and len({v.spec.dtype for v in step.reads}) == 1:
-            return self._forward_or_weights(step)
-        if isinstance(step.op, Transposed):
-            return self._input(step)
-        return None
+        found = None
+        if step.op.family == "contraction":
+            found = self._forward_or_weights(step)
+        elif isinstance(step.op, Transposed):
+            found = self._input(step)
+        alike = found and all(each.spec.dtype == step.output.spec.dtype for each in found.operands)
+        return found if alike else None
 
     def _forward_or_weights(self, step: Equation) -> Match | None:
         axes = cast("Contraction", step.op).axes
