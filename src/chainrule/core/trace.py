@@ -114,7 +114,7 @@ class Trace:
         self._name(out)
 
     def seen(self, tensor: Tensor) -> None:
-        """Bind a tensor's array to the tensor itself, before a detached twin shares it."""
+        """Bind a tensor's array to the tensor itself, before a twin shares it."""
         if id(tensor._data) not in self._values:
             self._capture(tensor)
 
