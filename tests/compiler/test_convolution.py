@@ -136,3 +136,55 @@ def test_places_between_windows_get_their_own_gradients(size: int, stride: int, 
     ):
         eager, compiled = gradients(of)
         np.testing.assert_allclose(compiled, eager, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtypes", [("float64", "float32"), ("float32", "float64")])
+def test_images_and_weights_of_two_dtypes(dtypes: tuple[str, str]) -> None:
+    draw = np.random.default_rng(7)
+    x, w = (
+        cr.tensor(draw.standard_normal(shape).astype(dtype))
+        for shape, dtype in zip([(16, 2, 6, 5), (3, 2, 3, 3)], dtypes, strict=True)
+    )
+    gradients = cr.grad(lambda x, w: (F.conv2d(x, w, padding=1) ** 2).sum(), (0, 1))
+    for one, two in zip(cr.compile(gradients)(x, w), gradients(x, w), strict=True):
+        assert one.dtype == two.dtype
+        np.testing.assert_allclose(one, two, 1e-5, 1e-5)
+
+
+def stepped(of: Callable[[cr.Tensor, cr.Tensor, cr.Tensor], Any], *, compiled: bool) -> list[np.ndarray]:
+    """Return what a function of images, of images that are state and of weights gives at two calls."""
+    draw = np.random.default_rng(8)
+    images, state = (cr.tensor(draw.standard_normal((9, 2, 6, 5))) for _ in "ab")
+    weight = cr.tensor(draw.standard_normal((3, 2, 3, 3)), requires_grad=True)
+
+    def run(x: cr.Tensor) -> Any:
+        weight.grad = None
+        return of(x, state, weight)
+
+    function = cr.compile(run) if compiled else run
+    return [each.numpy() * 1 for _ in "ab" for each in function(images)]
+
+
+def padded(x: cr.Tensor) -> cr.Tensor:
+    return cr.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
+
+
+def gradient_before_the_update(x: cr.Tensor, _: cr.Tensor, weight: cr.Tensor) -> Any:
+    bordered = padded(cr.tanh(x) * weight.sum())
+    (F.conv2d(bordered, weight) ** 2).mean().backward()
+    weight.assign(weight - 0.5 * weight.grad)  # pyright: ignore
+    return bordered.grad, weight
+
+
+def images_before_the_change(x: cr.Tensor, state: cr.Tensor, weight: cr.Tensor) -> Any:
+    bordered = padded(state)
+    state.assign(x + state * 0.5)
+    scores = F.conv2d(bordered, weight)
+    (scores**2).mean().backward()
+    return scores, weight.grad
+
+
+@pytest.mark.parametrize("of", [gradient_before_the_update, images_before_the_change])
+def test_what_a_convolution_looks_through_is_read_as_it_was(of: Any) -> None:
+    for one, two in zip(stepped(of, compiled=True), stepped(of, compiled=False), strict=True):
+        np.testing.assert_allclose(one, two, 1e-12, 1e-12)

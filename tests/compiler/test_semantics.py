@@ -5,6 +5,7 @@ Each test was a wrong number, a crash or a silent change once, or is a promise o
 
 from __future__ import annotations
 
+import copy
 import threading
 
 import numpy as np
@@ -57,8 +58,22 @@ def returned_as_it_was(w, v, x):
     return w.detach() * 1, w + v
 
 
+def descended(w, _v, x):
+    w.assign(w - 0.5 * cr.grad(lambda t: (t * t * x).sum())(w))
+    return w * 1
+
+
+def through_a_twin(w, v, x):
+    product = cr.Tensor(w, requires_grad=True) * copy.copy(v)
+    w.assign(x)
+    v.assign(product)
+    return w + v
+
+
 @pytest.mark.parametrize(
-    "f", [rotated, set_twice, copied_before, through_itself, returned_as_it_was], ids=lambda f: f.__name__
+    "f",
+    [rotated, set_twice, copied_before, through_itself, returned_as_it_was, descended, through_a_twin],
+    ids=lambda f: f.__name__,
 )
 def test_changes_in_place_are_seen_in_order(f):
     found = []

@@ -13,7 +13,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.core.stream import Stream
-from chainrule.errors import TraceError
+from chainrule.errors import ArgumentError, TraceError
 from chainrule.nn import functional as F
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3) - 2
@@ -166,3 +166,18 @@ def test_what_runs_after_the_call_is_refused(f: Any) -> None:
         cr.compile(f)
     with pytest.raises(TraceError, match=f"is a {f.__name__.replace('_', ' ')}"):
         cr.compile(lambda x: [x, f(x)])(X)
+
+
+def test_what_is_taken_for_probabilities_is_looked_at_at_every_run():
+    truth = np.float32([1, 0, 1])
+
+    @cr.compile
+    def loss(x):
+        return F.binary_cross_entropy(F.sigmoid(x), truth) + F.binary_cross_entropy(x * 1, truth)
+
+    inside = cr.tensor([0.25, 1.0, 0.5])
+    assert loss(inside).item() == pytest.approx(loss.f(inside).item())
+    for wrong in (1.5, -0.5, np.nan):
+        with pytest.raises(ArgumentError, match=r"input must be probabilities in \[0, 1\]"):
+            loss(cr.tensor([0.25, wrong, 0.5]))
+    assert loss.traces == 1

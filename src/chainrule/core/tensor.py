@@ -92,6 +92,8 @@ class Tensor:
     scope: Scope | None
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+        if mode.trace is not None and isinstance(data, Tensor):
+            mode.trace.seen(data)
         array = to_array(data)
         if requires_grad and not is_float(array.dtype):
             raise DTypeError(
@@ -210,9 +212,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Return a tensor with the same values (shared) and no history."""
-        if mode.trace is not None:
-            mode.trace.seen(self)
-        return Tensor(self._data)
+        return Tensor(self)
 
     def backward(self, gradient: Any = None) -> None:
         """Put d(this)/d(x) into `x.grad` of every tensor this one was computed from.
@@ -288,7 +288,7 @@ class Tensor:
         raise UnknownNameError(f"tensor: has no attribute {name!r}", hint=nearest(name, known))
 
     def __copy__(self) -> Tensor:
-        return Tensor(self._data, self.requires_grad, self.name)
+        return Tensor(self, self.requires_grad, self.name)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self.op is not None:

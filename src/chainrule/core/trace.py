@@ -24,7 +24,7 @@ from chainrule.core.spec import Array, spec_of
 from chainrule.core.stand_in import is_stand_in, refuse_stand_in, stand_in
 from chainrule.core.tensor import Tensor, tick
 from chainrule.core.watched import Notes, copied, watched
-from chainrule.errors import TraceError
+from chainrule.errors import ChainruleError, IndexRangeError, TraceError
 
 _UNREAD = object()
 _one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
@@ -114,7 +114,7 @@ class Trace:
         self._name(out)
 
     def seen(self, tensor: Tensor) -> None:
-        """Bind a tensor's array to the tensor itself, before a detached twin shares it."""
+        """Bind a tensor's array to the tensor itself, before a twin shares it."""
         if id(tensor._data) not in self._values:
             self._capture(tensor)
 
@@ -235,11 +235,11 @@ class Trace:
         self.steps.append(HostCall(function))
         self.notes.late = True
 
-    def refuse(self, wrong: Tensor, text: str) -> None:
-        """Write down that runs where any item of `wrong` is true end in an IndexRangeError."""
+    def refuse(self, wrong: Tensor, text: str, kind: type[ChainruleError] = IndexRangeError) -> None:
+        """Write down that runs where any item of `wrong` is true end in an error."""
         value = self.value_of(wrong)
         if value.kind != "constant":
-            self.steps.append(Refusal(value, text))
+            self.steps.append(Refusal(value, text, kind))
 
     # ---- what comes of it ------------------------------------------------------------------------
     def program(self, wanted: Sequence[Value]) -> Program:

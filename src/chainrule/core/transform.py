@@ -121,7 +121,7 @@ def _run(f: Callable[..., Any], args: Sequence[Any], places: Sequence[int]) -> t
             )
         tracked = isinstance(given, Tensor) and given.requires_grad
         with enable_grad():
-            inputs[place] = named("identity")(given) if tracked else Tensor(array, requires_grad=True)
+            inputs[place] = named("identity")(given) if tracked else Tensor(given, requires_grad=True)
         fresh.append(inputs[place])
     with enable_grad():
         value = f(*inputs)

@@ -52,10 +52,11 @@ class Convolutions:
         self.inner: set[int] = set()  # steps that only lead to a convolution's last
         self.split = 0
         dtypes: list[str] = []
-        for step in lowering.program.equations:
-            found = self._matched(step)
+        places: dict[int, int] = {}
+        for place, step in enumerate(lowering.program.steps):
+            found = self._matched(step) if isinstance(step, Equation) else None
             if found is not None and found.geometry.n > _LANES[step.output.spec.dtype.name] // _FEW:
-                self.matches[id(step.output)] = found
+                self.matches[id(step.output)], places[id(step.output)] = found, place
                 dtypes.append(step.output.spec.dtype.name)
         if dtypes:
             self.split = _LANES[dtypes[0]]
@@ -64,8 +65,10 @@ class Convolutions:
                 for key, match in self.matches.items()
                 if self.equations[key].output.spec.dtype.name == dtypes[0]
             }
-        for key in self.matches:
+        for key, match in self.matches.items():
             self._leading(self.equations[key])
+            for value in match.operands:
+                lowering.reuse.read_at(places[key], value)
 
     def lower(self, step: Equation) -> bool:
         """Lower a step that finishes a convolution or leads to one; tell whether it does."""
@@ -108,7 +111,8 @@ class Convolutions:
         """Mark the steps before an input's gradient that nobody else reads."""
         while isinstance(step.op, Transposed):
             step = self.equations[id(step.reads[0])]
-            if len(self.lowering.reuse.readers[id(step.output)]) > 1:
+            key, reuse = id(step.output), self.lowering.reuse
+            if len(reuse.readers[key]) > 1 or key in reuse.results:
                 return
             self.inner.add(id(step.output))
 
@@ -118,11 +122,13 @@ class Convolutions:
             0 in value.spec.shape for value in (*step.reads, step.output)
         ):
             return None
-        if step.op.family == "contraction" and len({v.spec.dtype for v in step.reads}) == 1:
-            return self._forward_or_weights(step)
-        if isinstance(step.op, Transposed):
-            return self._input(step)
-        return None
+        found = None
+        if step.op.family == "contraction":
+            found = self._forward_or_weights(step)
+        elif isinstance(step.op, Transposed):
+            found = self._input(step)
+        alike = found and all(each.spec.dtype == step.output.spec.dtype for each in found.operands)
+        return found if alike else None
 
     def _forward_or_weights(self, step: Equation) -> Match | None:
         axes = cast("Contraction", step.op).axes

@@ -41,7 +41,7 @@ class Lowering:
         self.equations = {id(step.output): step for step in program.equations}
         self.inner: list[Buffer] = []
         self.results: list[Buffer] = []
-        self.flags: list[str] = []  # what a step may report, one flag for each
+        self.flags: list[tuple[str, str]] = []  # what a step may raise: error and text, one flag for each
         self._checked: set[tuple[int, int]] = set()
         self.setting = Buffer("settings", (outside.slots,), np.dtype(np.float64), "setting")
         self.elements = Elements(self.equations, self._setting_of)
@@ -59,7 +59,7 @@ class Lowering:
                 self._write(place, step)
             elif isinstance(step, Refusal):
                 variables, at = self.elements.loops(step.wrong.spec.shape, "f")
-                self._refuse(variables, self.elements.of(step.wrong, at), step.text)
+                self._refuse(variables, self.elements.of(step.wrong, at), step.text, step.kind)
         self._finish()
         self.agenda.drop_unread()
         self.checks = self.agenda.checks_first()  # items after which a flag that is up ends the step
@@ -137,10 +137,10 @@ class Lowering:
                 waiting += self.equations[id(value)].reads
         return False
 
-    def _refuse(self, variables: Sequence[Any], wrong: Term, text: str) -> None:
+    def _refuse(self, variables: Sequence[Any], wrong: Term, text: str, kind: Any = IndexRangeError) -> None:
         """Raise a flag if a term is true for any value of the variables."""
         flag = Buffer(f"f{len(self.flags)}", (), np.dtype(np.bool_), "flag", len(self.flags))
-        self.flags.append(text)
+        self.flags.append((kind.__name__, text))
         found = terms.fold("logical_or", variables, wrong, flag.dtype) if variables else wrong
         store = Store(flag, flag.address(()), found, adds=True)  # once up, it stays up
         self.agenda.nest([], store)

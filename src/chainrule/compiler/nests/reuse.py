@@ -34,6 +34,7 @@ class Reuse:
         for place, step in enumerate(program.steps):
             for value in step.reads:
                 self.readers.setdefault(id(value), []).append(place)
+        self._last = {key: places[-1] for key, places in self.readers.items()}
         self.written: dict[int, list[int]] = {}  # by id of a captured value: where it is changed
         for place, step in enumerate(program.steps):
             if isinstance(step, Write):
@@ -50,6 +51,10 @@ class Reuse:
     def wanted(self, value: Value) -> bool:
         """Tell whether anything reads a value."""
         return id(value) in self.readers or id(value) in self.results
+
+    def read_at(self, place: int, value: Value) -> None:
+        """Note that a value is read at a place by more than the steps that name it."""
+        self._last[id(value)] = max(place, self._last.get(id(value), place))
 
     def keep(self, place: int, step: Equation, elements: Elements) -> bool:
         """Decide whether the result of a step is stored."""
@@ -73,7 +78,7 @@ class Reuse:
     def outlives(self, place: int, value: Value) -> bool:
         """Tell whether a value is read after `place`, or is a state that is a result as it was."""
         returned = value.kind == "captured" and id(value) in self.results
-        return returned or self.readers.get(id(value), (-1,))[-1] > place
+        return returned or self._last.get(id(value), -1) > place
 
     def _costs(self, step: Equation, elements: Elements) -> tuple[float, frozenset[int]]:
         cost, roots = 0.0, frozenset[int]()
@@ -88,7 +93,7 @@ class Reuse:
 
     def _outlives(self, place: int, value: Value, roots: frozenset[int]) -> bool:
         """Tell whether a value is read after something that it is made of has changed."""
-        last = max(self.readers.get(id(value), (0,)))
+        last = self._last.get(id(value), 0)
         return any(place < change < last for root in roots for change in self.written.get(root, ()))
 
     def _asked_for(self, value: Value, elements: Elements) -> bool:
