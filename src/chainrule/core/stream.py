@@ -9,6 +9,7 @@ This module knows arrays, not tensors.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,7 +104,7 @@ class Stream:
     def state(self, state: Sequence[int]) -> None:
         _refuse_traced("a stream is seeded or set")
         try:
-            seed, stream, counter = (int(part) for part in state)
+            seed, stream, counter = map(operator.index, state)
         except (TypeError, ValueError) as error:
             raise ArgumentError(f"random state: must be three integers, got {state!r}") from error
         for name, value in (("seed", seed), ("stream", stream), ("counter", counter)):
