@@ -16,6 +16,7 @@ from chainrule.nn import functional as F
 from chainrule.optim import lr_scheduler
 from chainrule.train import Trainer
 from chainrule.train import checkpoint as files
+from chainrule.train.inference import evaluating
 from chainrule.train.trainer import Keeper
 
 RNG = np.random.default_rng(5)
@@ -164,6 +165,19 @@ def test_evaluation_changes_nothing() -> None:
     assert first.loss == pytest.approx(second.loss, rel=1e-5)
     scores = made.predict(HELD.x)
     assert scores.shape == (20, 3) and first.accuracy == (scores.argmax(axis=1) == HELD.y).mean()
+
+
+def test_evaluations_side_by_side_leave_the_modes_as_they_were() -> None:
+    model = trainer().model.train()
+    model.get_submodule("4").eval()
+    modes = [module.training for module in model.modules()]
+    one, two = evaluating(model), evaluating(model)
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)  # the other thread's is not over
+    assert not any(module.training for module in model.modules())
+    two.__exit__(None, None, None)
+    assert [module.training for module in model.modules()] == modes
 
 
 def test_one_step_is_the_lecture_s_formula() -> None:
