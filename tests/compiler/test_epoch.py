@@ -85,7 +85,7 @@ WRONG = {
     "no batch": ((X, X, 0), {}, "batch_size must be at least 1"),
     "half an epoch": ((X, X, 10), {"epoch": 1.5}, "epoch must be a whole number"),
     "an epoch before the first": ((X, X, 10), {"epoch": -1}, "epoch must be at least 0"),
-    "half a seed": ((X, X, 10), {"seed": 0.5}, "must be three integers"),
+    "half a seed": ((X, X, 10), {"seed": 0.5}, "seed: must be an integer in"),
 }
 
 
