@@ -234,6 +234,8 @@ WRONG = [
     (("predict", "nowhere", "a.png"), 1, "no such checkpoint file"),
     (("info", "nowhere/x"), 1, "nothing lies at the path"),
     (("draw",), 2, "draw"),
+    (("train", ""), 2, "the name is empty"),
+    (("train", "--resume", "--out", "nowhere"), 2, "there is no run in 'nowhere'"),
 ]
 
 
@@ -243,6 +245,36 @@ def test_errors_are_told_in_words(
 ) -> None:
     said = chainrule(*arguments)
     assert said.status == status and message in said.err and "Traceback" not in said.err
+
+
+def test_hints_name_options_as_they_are_written_here(
+    chainrule: Chainrule, pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "dark" / "broken.png").write_bytes(b"no picture")
+    assert "hint       --bad-images skip leaves" in chainrule("train", pictures).err
+    (tmp_path / "prices.csv").write_text("a,b\n1,2.5\n2,3.5\n3,1.25\n")
+    assert "hint       --task regression, or --label names" in chainrule("train", "prices.csv").err
+
+
+def test_pictures_of_other_sizes_that_came_later_are_told(chainrule: Chainrule, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name, tone in (("dark", 40), ("light", 200)):
+        (tmp_path / "equal" / name).mkdir(parents=True)
+        for number in range(6):
+            Image.new("RGB", (8, 8), (tone + number,) * 3).save(tmp_path / "equal" / name / f"{number}.png")
+    chainrule("train", "equal", "--model", "linear", "--epochs", "1", "--out", "run")
+    assert chainrule("check", "run").status == 0
+    Image.new("RGB", (5, 5)).save(
+        tmp_path / "equal" / "dark" / "small.png"
+    )  # all are brought to one size now
+    said = chainrule("check", "run")
+    assert said.status == 1 and "the model takes samples (3, 8, 8), these are (3, 64, 64)" in said.err
+
+
+def test_features_are_drawn_here_and_not_into_the_data(chainrule: Chainrule, pictures: Path) -> None:
+    assert chainrule("features", pictures / "dark" / "03.png", "--cell", "2").out == "03-features.png\n"
+    assert Path("03-features.png").exists() and not list(pictures.rglob("*-features.png"))
 
 
 def test_debug_shows_the_traceback(chainrule: Chainrule) -> None:

@@ -106,6 +106,12 @@ def test_a_folder_with_files_is_kept(say, tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "mine.txt").read_text() == "mine"
 
 
+def test_a_folder_that_may_not_be_written_is_told_before_anything_is_trained(say, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    status, out, err = say("compare", "moons", *TWO, "--out", "file/made")
+    assert status == 1 and "result.json: cannot be written" in err and "centroid" not in out
+
+
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "chainrule", "compare", "moons", "--out", "made", "--budget", "1h"]
     command += ["--rung", "centroid", "--rung", "mlp", "--epochs", "1000000"]

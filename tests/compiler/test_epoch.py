@@ -10,6 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.compiler.cpu import chunks
+from chainrule.errors import ArgumentError, GraphError, IndexRangeError
 
 X = np.random.default_rng(0).standard_normal((90, 6)).astype(np.float32)
 
@@ -75,3 +76,48 @@ def test_what_is_watched_is_that_of_the_last_batch() -> None:
         np.testing.assert_array_equal(step.watched["hidden"].data, X[-10:])
     step.epoch(X, X, 12, shuffle=False)
     np.testing.assert_array_equal(step.watched["hidden"].data, X[-6:])
+
+
+WRONG = {
+    "rows of several lengths": (([[1.0, 2.0], [3.0]], [0, 1], 2), {}, "x is no array of rows"),
+    "a number": ((X, 3, 2), {}, "y is a single number"),
+    "another length": ((X, X[:5], 2), {}, "x has 90 rows but y has 5"),
+    "no batch": ((X, X, 0), {}, "batch_size must be at least 1"),
+    "half an epoch": ((X, X, 10), {"epoch": 1.5}, "epoch must be a whole number"),
+    "an epoch before the first": ((X, X, 10), {"epoch": -1}, "epoch must be at least 0"),
+    "half a seed": ((X, X, 10), {"seed": 0.5}, "seed: must be an integer in"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_an_epoch_cannot_be_made_of_is_refused(name: str) -> None:
+    given, options, text = WRONG[name]
+    with pytest.raises(ArgumentError, match=text):
+        cr.compile(training(False)).epoch(*given, **options)
+
+
+def test_an_older_graph_does_not_go_on_after_an_epoch_that_was_broken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chunks, "_REPORT", 0)
+    w = cr.tensor(np.ones(3, np.float32), requires_grad=True)
+
+    @cr.compile
+    def step(x: Any, y: Any) -> Any:
+        w.assign(w + x.sum())
+        return w[y].sum()
+
+    places = np.zeros(40, np.int64)
+    step.epoch(X[:40], places, 4)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    places[30] = 3
+    for report, error in ((stop, KeyboardInterrupt), (None, IndexRangeError)):
+        older, before = (w * w).sum(), w.tolist()
+        with pytest.raises(error):
+            step.epoch(X[:40], places, 4, shuffle=False, report=report)
+        assert w.tolist() != before
+        with pytest.raises(GraphError, match="changed in place"):
+            older.backward()

@@ -200,6 +200,7 @@ def test_labels_of_archives_are_words_numbers_or_targets(tmp_path):
         ({"x": np.array([["a"]] * 6), "y": LABELS}, "samples must be numbers"),
         ({"x": np.float32([[1], [np.nan]]), "y": [0, 1]}, "not finite"),
         ({"x": IMAGES, "y": np.float64([0.5] * 6)}, "not whole"),
+        ({"x": np.full((4, 2), -1e300), "y": [0, 1, 0, 1]}, r"x: 1e\+300 does not fit a float32"),
     ],
 )
 def test_wrong_archives_say_what_is_wrong(tmp_path, arrays, message):

@@ -269,6 +269,8 @@ def test_misuse_says_what_is_wrong(call: Any, kind: type[Exception], message: st
     ("call", "hint"),
     [
         (lambda: nn.Linear(2, 1).wieght, "'weight'"),
+        (lambda: nn.Linear(2, 1).fit, "Trainer(model, loss, optimizer).fit("),
+        (lambda: nn.Linear(2, 1).save, "checkpoint.save(path, model.state_dict())"),
         (lambda: nn.Dense, "nn.Linear(in_features, out_features)"),
         (lambda: nn.MaxPol2d, "'MaxPool2d'"),
         (NoSuper, "call super().__init__() first in NoSuper.__init__"),

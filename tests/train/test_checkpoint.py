@@ -56,6 +56,20 @@ def test_weights_can_be_read_by_any_safetensors_reader(tmp_path: Path) -> None:
     assert np.array_equal(load_file(tmp_path / "a.safetensors")["model.0.weight"], STATE["model"]["0.weight"])
 
 
+def test_arrays_whose_paths_read_alike_or_whose_bytes_are_turned(tmp_path: Path) -> None:
+    state = {"a.b": np.arange(2), "a": {"b": np.arange(3)}, "turned": np.arange(4, dtype=">f4")}
+    checkpoint.save(tmp_path / "c", state)
+    found = checkpoint.load(tmp_path / "c")
+    assert found["a.b"].tolist() == [0, 1] and found["a"]["b"].tolist() == [0, 1, 2]
+    assert found["turned"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("array", [np.array(["word"]), np.ones(2, complex), np.array([None])])
+def test_arrays_that_no_reader_knows_are_refused_by_name(array: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"outer\.inner is an array of"):
+        checkpoint.save(tmp_path / "c", {"outer": {"inner": array}})
+
+
 def test_what_has_no_plain_form_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"checkpoint.save: a.0 is a object"):
         checkpoint.save(tmp_path / "a", {"a": [object()]})

@@ -14,7 +14,7 @@ import pytest
 import chainrule as cr
 from chainrule.data import Dataset, Splits
 from chainrule.errors import ArgumentError, ChainruleError, CheckpointError, DataError, UnknownNameError
-from chainrule.train import Predictor, build_model, checkpoint, experiment
+from chainrule.train import Predictor, build_model, checkpoint, experiment, plots
 from chainrule.train.assembly import assemble
 from chainrule.train.recipes import recipe
 from chainrule.train.run import Run
@@ -206,6 +206,10 @@ def test_without_matplotlib_the_run_ends_well(tmp_path: Path, monkeypatch: pytes
 
 def go_on(run: Run, epochs: int | None = None, data: Splits | None = None) -> experiment.Experiment:
     return experiment.go_on(run, epochs, read=lambda _: data or splits())
+
+
+def test_figures_bear_names_in_any_script() -> None:
+    assert plots.confusion(np.eye(2, dtype=int), ("猫", "собака")).startswith(b"\x89PNG")
 
 
 def test_a_finished_run_stays_as_it_is(run: Run) -> None:

@@ -16,6 +16,7 @@ from chainrule.nn import functional as F
 from chainrule.optim import lr_scheduler
 from chainrule.train import Trainer
 from chainrule.train import checkpoint as files
+from chainrule.train.inference import evaluating
 from chainrule.train.trainer import Keeper
 
 RNG = np.random.default_rng(5)
@@ -123,6 +124,18 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
         other.fit(IMAGES, epochs=2, checkpoint=tmp_path / "c", resume=True)
 
 
+def test_a_trainer_stays_as_it_was_where_a_state_fits_in_parts_only(tmp_path: Path) -> None:
+    trainer().fit(IMAGES, epochs=1, checkpoint=tmp_path / "c")
+    made = trainer(kind="sgd", seed=8)
+    made.fit(IMAGES, epochs=1)
+    before, kept = weights(made), made.optimizer.state_dict()["state"]
+    with pytest.raises(CheckpointError, match="another kind of optimiser"):
+        made.fit(IMAGES, epochs=2, checkpoint=tmp_path / "c", resume=True)
+    assert weights(made) == before and made.epoch == len(made.history) == 1
+    now = made.optimizer.state_dict()["state"]
+    assert {key: list(each) for key, each in now.items()} == {key: list(each) for key, each in kept.items()}
+
+
 @pytest.mark.parametrize("state", [{}, {"model": {}}, {"model": 3}, {"epoch": 1}])
 def test_a_state_of_something_else_is_refused(state: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError):
@@ -152,6 +165,19 @@ def test_evaluation_changes_nothing() -> None:
     assert first.loss == pytest.approx(second.loss, rel=1e-5)
     scores = made.predict(HELD.x)
     assert scores.shape == (20, 3) and first.accuracy == (scores.argmax(axis=1) == HELD.y).mean()
+
+
+def test_evaluations_side_by_side_leave_the_modes_as_they_were() -> None:
+    model = trainer().model.train()
+    model.get_submodule("4").eval()
+    modes = [module.training for module in model.modules()]
+    one, two = evaluating(model), evaluating(model)
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)  # the other thread's is not over
+    assert not any(module.training for module in model.modules())
+    two.__exit__(None, None, None)
+    assert [module.training for module in model.modules()] == modes
 
 
 def test_one_step_is_the_lecture_s_formula() -> None:
@@ -197,6 +223,23 @@ def test_inputs_take_the_dtype_of_the_model() -> None:
 def test_wrong_use(call: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         call(trainer())
+
+
+def test_what_is_measured_may_be_of_one_class_or_of_few() -> None:
+    made = trainer()
+    x, y = IMAGES.x, IMAGES.y
+    first = np.flatnonzero(y == 0)[:5]
+    history = made.fit(IMAGES, (x[first], y[first]), epochs=1)
+    assert "validation_accuracy" in history.columns
+    found = made.evaluate((x[first[:1]], [0]))
+    outputs = made.predict(x[:1]).shape[1]
+    assert [each.name for each in found.per_class()] == [str(each) for each in range(outputs)]
+    assert len(found.as_dict()["classes"]) == outputs > 2
+
+
+def test_resuming_needs_a_file() -> None:
+    with pytest.raises(ArgumentError, match="resume needs to know the file"):
+        trainer().fit(IMAGES, resume=True)
 
 
 def test_nothing_to_train_is_no_error() -> None:

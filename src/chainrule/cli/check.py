@@ -67,7 +67,7 @@ def _of_run(predictor: Predictor, samples: int, training: bool, **options: Any) 
     settings, model = predictor.settings, predictor.inference.model.double()
     inference = Inference(model, predictor.inference.prepare)
     splits = read_data(settings.data, settings.options, settings.validation, settings.seed)
-    data = choose_split(splits, "train")
+    data = predictor.matched(choose_split(splits, "train"))
     batch = inference.inputs(data.x[:samples]), inference.targets(data.y[:samples])
     loss = loss_function(settings, model)
 

@@ -78,7 +78,7 @@ def fractions(text: str) -> tuple[float, ...]:
 
 def source(data: str) -> str:
     """Return a path in full, so that a run is found again from anywhere; a name stays a name."""
-    if data.lower().replace("_", "-") in names():
+    if not data or data.lower().replace("_", "-") in names():
         return data
     path = Path(data).expanduser()
     return str(path.resolve()) if path.exists() else data

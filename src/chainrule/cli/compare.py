@@ -102,7 +102,9 @@ def _prepared(params: Mapping[str, Any], console: Console) -> tuple[told.Folder,
         console.print(note, markup=False)
     counts = ", ".join(f"{len(part):,} {name}" for name, part in splits.parts.items())
     console.print(f"{splits.name}: {counts}; {params['budget']} -> {path}", markup=False)
-    return told.Folder(path, f"{splits.name}: compared"), _work(params, splits, given, seconds)
+    target, work = told.Folder(path, f"{splits.name}: compared"), _work(params, splits, given, seconds)
+    target.begin()
+    return target, work
 
 
 def _work(params: Mapping[str, Any], splits: Splits, given: dict[str, Any], seconds: float) -> Work:

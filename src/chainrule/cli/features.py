@@ -21,7 +21,7 @@ def features(
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The PNG to write; IMAGE-features.png if not given."),
+        typer.Option("--out", "-o", help="The PNG to write; NAME-features.png here if not given."),
     ] = None,
     size: o.Size = None,
     channels: o.ChannelsOption = None,
@@ -31,7 +31,7 @@ def features(
     grid: Annotated[int, typer.Option("--grid", help="Regions along a side.", min=1)] = 4,
 ) -> None:
     """Draw gradients, HOG, colour histograms and regions of IMAGE, as the features see them."""
-    target = out or image.with_name(f"{image.stem}-features.png")
+    target = out or Path(f"{image.stem}-features.png")  # not beside the image, where it would join a data set
     if target.suffix.lower() != ".png":
         raise ArgumentError(f"features: --out must end in .png, got {target.name!r}")
     pixels = read_image(image, **choices.data_options(context.params))

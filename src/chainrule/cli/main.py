@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 
 from chainrule.errors import ArgumentError, ChainruleError, UnknownNameError, need
@@ -26,6 +27,8 @@ def main() -> None:
         if debug:
             raise
         sys.exit(_told(error))
+    except KeyboardInterrupt:  # while the packages are imported
+        sys.exit(130)
 
 
 def _told(error: ChainruleError | OSError) -> int:
@@ -33,8 +36,21 @@ def _told(error: ChainruleError | OSError) -> int:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename or 'input or output'}: {error.strerror}"
+    if isinstance(error, ChainruleError) and error.hint:
+        text = f"{text.removesuffix(error.hint)}{_with_flags(error.hint)}"
     headline, _, rest = text.partition("\n")
     red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     opening = f"\x1b[31merror: {headline}\x1b[0m" if red else f"error: {headline}"
     print(opening, *([rest] if rest else []), sep="\n", file=sys.stderr)
     return 2 if isinstance(error, ArgumentError | UnknownNameError) else 1
+
+
+def _with_flags(hint: str) -> str:
+    """Write the options of `data.load` in a hint as those of the command line: `task="regression"`."""
+    known = importlib.import_module("chainrule.cli.choices").OPTIONS
+
+    def flag(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        return f"--{name.replace('_', '-')} {value or ''}".rstrip() if name in known else found[0]
+
+    return re.sub(r'\b([a-z_]+)=(?:"(\w*)"|(?=\W))', flag, hint)

@@ -73,6 +73,11 @@ def _prepared(params: Mapping[str, Any], console: Console) -> Experiment:
     if params["resume"] and Run(params["out"]).exists:
         return _resumed(params, console)
     data = params["data"]
+    if params["resume"] and data is None:
+        raise ArgumentError(
+            f"train: there is no run in {str(params['out'])!r} to go on with",
+            hint="give DATA to begin one there",
+        )
     if data is None:
         data = "digits"
         console.print("no DATA given: training on digits")

@@ -6,14 +6,16 @@ a program is made. What a program does with them is not known here.
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
-from chainrule.errors import DTypeError
+from chainrule.errors import ArgumentError, DTypeError
 
 _PLAIN = (int, bool, str)  # equal ones of one class mean the same
 
@@ -125,3 +127,28 @@ def _built(leaves: Iterator[Any], layout: Any) -> Any:
         return items
     made = [_built(leaves, part) for part in parts]
     return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are
+
+
+def whole_number(name: str, given: Any, least: int) -> int:
+    """Return a whole number given to `epoch`; ArgumentError for what is none, or less than `least`."""
+    try:
+        whole = operator.index(given)
+    except TypeError:
+        raise ArgumentError(f"epoch: {name} must be a whole number, got {given!r}") from None
+    if whole < least:
+        raise ArgumentError(f"epoch: {name} must be at least {least}, got {whole}")
+    return whole
+
+
+def rows_of(name: str, given: Any) -> Array:
+    """Return the rows given to `epoch` as one array in C order; ArgumentError where there are none."""
+    try:
+        rows = np.asarray(given, order="C")
+    except ValueError as error:
+        hint = "arrays with one row for each sample: step.epoch(train.x, train.y, 64)"
+        raise ArgumentError(
+            f"epoch: {name} is no array of rows of one shape", got=str(error), hint=hint
+        ) from None
+    if not rows.ndim:
+        raise ArgumentError(f"epoch: {name} is a single number, needs a row for each sample")
+    return rows

@@ -7,7 +7,6 @@ function was seen to depend on: modes of modules, options of optimisers, gradien
 from __future__ import annotations
 
 import functools
-import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,11 +16,12 @@ from typing import Any, cast
 import numpy as np
 
 from chainrule.compiler.addresses import native
-from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt
+from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt, rows_of, whole_number
 from chainrule.compiler.cpu.chunks import Progress
 from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.compiler.express import MISS, Express
 from chainrule.compiler.guards import Guards
+from chainrule.compiler.halves import refuse_halves
 from chainrule.compiler.lazy import refuse_lazy, refuse_lazy_results
 from chainrule.compiler.lost import refuse_lost
 from chainrule.compiler.passes import PASSES, drop_unread, optimised
@@ -168,8 +168,8 @@ class Compiled:
         Ctrl-C stops it between two iterations. Raises ArgumentError for a wrong batch size, for rows that
         do not belong together, and where the function does not return one number.
         """
-        batch_size = _size(batch_size)
-        xs, ys = np.ascontiguousarray(x), np.ascontiguousarray(y)
+        batch_size, epoch = whole_number("batch_size", batch_size, 1), whole_number("epoch", epoch, 0)
+        xs, ys = rows_of("x", x), rows_of("y", y)
         if len(xs) != len(ys):
             raise ArgumentError(f"epoch: x has {len(xs)} rows but y has {len(ys)}")
         order = permutation(Stream(seed, epoch + 1), len(xs)) if shuffle else np.arange(len(xs))
@@ -276,6 +276,7 @@ class Plan:
         extra = tuple(program.names[name] for name in names)
         program = replace(program, results=program.results + extra, names={})
         self.stages = {**self.stages, _LAST: drop_unread(program)}
+        refuse_halves(self.stages[_LAST])
         gradients = range(len(self._tensors), len(self._tensors) + len(self._left))
         self.step = Step(self.stages[_LAST], gradients)
         self._express: Express | None = None
@@ -343,15 +344,25 @@ class Plan:
         losses = np.empty(count, self._tensors[0].dtype)
         captured = [_array(value, tensor) for value, tensor in self._sources]
         self.usual = None
-        self._leave(self.step.epoch(sources, order, captured, losses, report), watched)
+        try:
+            found = self.step.epoch(sources, order, captured, losses, report)
+        except BaseException:
+            self._change()  # the iterations before are made
+            raise
+        self._leave(found, watched)
         return losses
+
+    def _change(self) -> int:
+        """Note that state was changed, so that no older graph goes on with it; return the tick of it."""
+        now = tick()
+        for tensor in self._changed:
+            tensor.mutated = now
+        return now
 
     def _leave(self, found: Found, watched: dict[str, Tensor]) -> None:
         """Leave behind what the function leaves behind: changed state, gradients, watched values."""
         arrays, memory = found
-        now = tick()
-        for tensor in self._changed:
-            tensor.mutated = now
+        now = self._change()
         if memory is not None:
             left = Left(memory, self._forms, now)
             for leaf in self._deferred:
@@ -362,16 +373,6 @@ class Plan:
             leaf._grad = None
         for name, place in self._watching:
             watched[name] = Tensor._around(arrays[place])
-
-
-def _size(batch_size: Any) -> int:
-    try:
-        size = operator.index(batch_size)
-    except TypeError:
-        raise ArgumentError(f"epoch: batch_size must be a whole number, got {batch_size!r}") from None
-    if size < 1:
-        raise ArgumentError(f"epoch: batch_size must be at least 1, got {size}")
-    return size
 
 
 def _array(value: Value, tensor: Tensor) -> Array:

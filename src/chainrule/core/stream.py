@@ -102,13 +102,13 @@ class Stream:
     @state.setter
     def state(self, state: Sequence[int]) -> None:
         _refuse_traced("a stream is seeded or set")
-        try:
-            seed, stream, counter = (int(part) for part in state)
-        except (TypeError, ValueError) as error:
-            raise ArgumentError(f"random state: must be three integers, got {state!r}") from error
-        for name, value in (("seed", seed), ("stream", stream), ("counter", counter)):
-            if not 0 <= value < 2**64:
-                raise ArgumentError(f"random {name}: must be an integer in [0, 2**64), got {value}")
+        if len(state) != 3:
+            raise ArgumentError(f"random state: must be three integers, got {state!r}")
+        given: Any
+        for name, given in zip(("seed", "stream", "counter"), state, strict=True):
+            if not isinstance(given, int | np.integer) or not 0 <= given < 2**64:
+                raise ArgumentError(f"random {name}: must be an integer in [0, 2**64), got {given!r}")
+        seed, stream, counter = map(int, state)
         self.seed, self.stream, self.counter = seed, stream, counter
 
     def __repr__(self) -> str:

@@ -92,4 +92,8 @@ def _samples(x: Array, where: str) -> Array:
             f"{where}: images must be (n, channels, height, width), got {x.shape}",
             hint="x.transpose(0, 3, 1, 2) puts the channels first",
         )
-    return x if x.dtype == np.uint8 and x.ndim > 2 else x.astype(np.float32)
+    if x.dtype == np.uint8 and x.ndim > 2:
+        return x
+    if x.dtype.kind == "f" and (large := np.abs(x[np.isfinite(x)]).max(initial=0)) > np.finfo(np.float32).max:
+        raise DataError(f"{where}: {large:.6g} does not fit a float32", hint="scale the samples first")
+    return x.astype(np.float32)

@@ -15,7 +15,7 @@ from chainrule.errors import ArgumentError, DataError, nearest
 
 Task = Literal["classification", "regression"]
 
-_REGRESSION = 'load(..., task="regression"), or label= names another column'
+_REGRESSION = 'task="regression", or label= names another column'
 
 
 def check_task(task: str | None) -> None:

@@ -223,7 +223,7 @@ def batch_norm(  # noqa: PLR0917 - PyTorch's signature
     if count == 1:
         raise ShapeError(
             f"batch_norm(x): one value a channel, shape {x.shape}, has no variance to train with",
-            hint="use a larger batch, or model.eval()",
+            hint="use larger batches, the last one of an epoch too, or model.eval()",
         )
     if count == 0:  # nothing to normalise, and no statistics to learn from
         zeros = np.zeros(x.shape[1], x.dtype)

@@ -21,3 +21,15 @@ HABITS = {
     "Swish": "nn.SiLU()",
     "DropPath": "nn.StochasticDepth(p, mode='row')",
 }
+
+METHODS = {
+    "fit": "chainrule.train.Trainer(model, loss, optimizer).fit(train, validation)",
+    "predict": "model.eval()(x), or chainrule.train.Trainer(model, loss, optimizer).predict(x)",
+    "evaluate": "chainrule.train.Trainer(model, loss, optimizer).evaluate((x, y))",
+    "compile": "cr.compile(step), on a function; a Trainer does so by itself",
+    "summary": "print(model)",
+    "save": "chainrule.train.checkpoint.save(path, model.state_dict())",
+    "load": "model.load_state_dict(chainrule.train.checkpoint.load(path))",
+    "cuda": "not needed: everything runs on the CPU",
+    "cpu": "not needed: everything runs on the CPU",
+}

@@ -19,6 +19,7 @@ from chainrule.core.mode import Scope, mode
 from chainrule.core.spec import known_dtype
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, DTypeError, UnknownNameError, nearest
+from chainrule.nn.habits import METHODS
 from chainrule.nn.parameter import Parameter
 from chainrule.nn.state import KeyClash, load_state
 
@@ -119,9 +120,8 @@ class Module:
         if "_forward_hooks" not in self.__dict__:
             raise _unprepared(self, name)
         known = [each for each in dir(self) if not each.startswith("_")]
-        raise UnknownNameError(
-            f"{type(self).__name__}: there is no attribute {name!r}", hint=nearest(name, known)
-        )
+        hint = f"here it is {METHODS[name]}" if name in METHODS else nearest(name, known)
+        raise UnknownNameError(f"{type(self).__name__}: there is no attribute {name!r}", hint=hint)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Make `param` the attribute `name`; None means that there is none."""

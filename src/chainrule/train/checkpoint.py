@@ -97,7 +97,13 @@ def _packed(value: Any, path: str, arrays: dict[str, Array]) -> Any:
     """Return `value` as JSON data, its arrays moved into `arrays` under their path."""
     if isinstance(value, Tensor | np.ndarray):
         array = value.data if isinstance(value, Tensor) else value
-        arrays[path] = np.array(array, order="C")
+        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+            raise ArgumentError(
+                f"checkpoint.save: {path} is an array of {array.dtype}, which has no plain form"
+            )
+        while path in arrays:  # as `a.b` and `b` inside of `a`
+            path += "'"
+        arrays[path] = np.array(array, array.dtype.newbyteorder("="), order="C")
         return {_ARRAY: path}
     if isinstance(value, dict):
         inner = {

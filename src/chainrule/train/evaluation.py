@@ -78,8 +78,13 @@ def measure(scores: Array, y: Array, loss: float, classes: Sequence[str] = ()) -
         accuracy(scores, y),
         top_k_accuracy(scores, y, 5) if width > 5 else None,
         confusion=confusion_matrix(scores, y, width),
-        classes=tuple(classes),
+        classes=_named(classes, width),
     )
+
+
+def _named(classes: Sequence[str], width: int) -> tuple[str, ...]:
+    """Return a name for each score: the data may name fewer classes than the model tells apart."""
+    return (*classes, *map(str, range(len(classes), width))) if classes else ()
 
 
 def _without_nan(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ that is written in ops is compiled with the model, so batches of images stay byt
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,13 +102,26 @@ class Inference:
         return self.model(self.taken(x))
 
 
+_turn = threading.Lock()
+_inside: dict[int, tuple[int, bool]] = {}  # by id of a module: how many evaluate it now, and its own mode
+
+
 @contextmanager
 def evaluating(model: Module) -> Iterator[None]:
-    """Evaluation mode inside, each module's own mode from before after it."""
-    before = [(module, module.training) for module in model.modules()]
-    model.eval()
+    """Evaluation mode inside, each module's own mode from before after it, also from several threads."""
+    modules = list(model.modules())
+    with _turn:
+        for module in modules:
+            count, own = _inside.get(id(module), (0, module.training))
+            _inside[id(module)] = count + 1, own
+        model.eval()
     try:
         yield
     finally:
-        for module, training in before:
-            module.training = training
+        with _turn:
+            for module in modules:
+                count, own = _inside.pop(id(module))
+                if count > 1:
+                    _inside[id(module)] = count - 1, own
+                else:
+                    module.training = own

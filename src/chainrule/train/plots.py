@@ -7,6 +7,7 @@ no screen is needed. Each function returns the bytes of a PNG.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,7 +68,9 @@ def png(figure: Any) -> bytes:
     """Return a figure as the bytes of a PNG."""
     canvas = need("matplotlib.backends.backend_agg", for_="drawing figures").FigureCanvasAgg(figure)
     content = io.BytesIO()
-    canvas.print_png(content)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a script that the font lacks shows as boxes
+        canvas.print_png(content)
     return content.getvalue()
 
 

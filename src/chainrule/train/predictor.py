@@ -79,7 +79,7 @@ class Predictor:
     def evaluate(self, data: Dataset) -> Evaluation:
         """Return what the model is worth on `data`, whose classes are matched by name."""
         loss = loss_function(self.settings, self.inference.model)
-        return self.inference.evaluate(self._matched(data), loss)
+        return self.inference.evaluate(self.matched(data), loss)
 
     def probabilities(self, x: Array) -> Array:
         """Return the probability of each class (n, classes), or scores if the loss was not softmax."""
@@ -93,19 +93,18 @@ class Predictor:
         """Return the samples in a file, prepared as those of training; DataError names a bad file."""
         return read_samples(path, self.sample_shape, self.images)
 
-    def _matched(self, data: Dataset) -> Dataset:
+    def matched(self, data: Dataset) -> Dataset:
+        """Return `data` with the labels of the model's classes; DataError where they do not fit it."""
         if data.sample_shape != self.sample_shape:
-            raise DataError(
-                f"evaluate: the model takes samples {self.sample_shape}, these are {data.sample_shape}"
-            )
+            raise DataError(f"the model takes samples {self.sample_shape}, these are {data.sample_shape}")
         if data.classes == self.classes:
             return data
         unknown = [name for name in data.classes if name not in self.classes]
         if unknown or not data.classes:
             raise DataError(
-                f"evaluate: the class {unknown[0]!r} is unknown to the model"
+                f"the class {unknown[0]!r} is unknown to the model"
                 if unknown
-                else "evaluate: the model tells classes apart, the data are a regression",
+                else "the model tells classes apart, the data are a regression",
                 got=f"the model's classes: {', '.join(self.classes)}",
             )
         order = np.array([self.classes.index(name) for name in data.classes])

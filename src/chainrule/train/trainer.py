@@ -19,6 +19,7 @@ from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
 from chainrule.data import Batches, Dataset, TensorTransform
 from chainrule.data.batches import transforms_of
+from chainrule.data.dataset import as_array
 from chainrule.data.transform import Transform
 from chainrule.errors import ArgumentError, CheckpointError, DataError
 from chainrule.inspect.diagnose import Monitor
@@ -33,7 +34,7 @@ from chainrule.train.history import History, Row
 from chainrule.train.inference import Inference, Prepare
 from chainrule.train.metrics import Array
 from chainrule.train.step import Loss, Penalty, Step, gradients
-from chainrule.train.tally import Tally
+from chainrule.train.tally import Tally, is_labels
 
 Samples = Dataset | tuple[Any, Any]
 
@@ -124,8 +125,12 @@ class Trainer:
             raise ArgumentError(f"fit: epochs must be a whole number from 0, got {epochs!r}")
         data = _samples(train, "train")
         batches = Batches(data.x, data.y, batch_size, seed=seed)
-        held = None if validation is None else _samples(validation, "validation")
+        held = None if validation is None else _samples(validation, "validation", measured=True)
         goal = self.epoch + int(epochs)
+        if resume and checkpoint is None:
+            raise ArgumentError(
+                "fit: resume needs to know the file", hint='fit(..., checkpoint="run.safetensors")'
+            )
         if checkpoint is not None:
             watchers = (*watchers, Keeper(Path(checkpoint)))
             if resume and Path(checkpoint).exists():
@@ -208,7 +213,7 @@ class Trainer:
 
     def evaluate(self, data: Samples, batch_size: int = 512) -> Evaluation:
         """Return loss, accuracy and confusion matrix (or the error of a regression) on `data`."""
-        return self.inference.evaluate(_samples(data, "data"), self.loss, batch_size)
+        return self.inference.evaluate(_samples(data, "data", measured=True), self.loss, batch_size)
 
     # ---- its state -----------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
@@ -226,7 +231,16 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go back to a state that `state()` returned; CheckpointError where it does not fit."""
+        """Go back to a state that `state()` returned; CheckpointError, and no change, if it does not fit."""
+        weights = {name: each.data.copy() for name, each in self.model.state_dict().items()}
+        before = {**self.state(), "model": weights}
+        try:
+            self._go_back(state)
+        except CheckpointError:
+            self._go_back(before)
+            raise
+
+    def _go_back(self, state: dict[str, Any]) -> None:
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -280,8 +294,11 @@ class Keeper:
         self.save(trainer)
 
 
-def _samples(data: Samples, name: str) -> Dataset:
-    """Return `data` as a Dataset, which checks it; `(x, y)` may be arrays, lists or tensors."""
+def _samples(data: Samples, name: str, measured: bool = False) -> Dataset:
+    """Return `data` as a Dataset, which checks it; `(x, y)` may be arrays, lists or tensors.
+
+    Samples that are only `measured` may be all of one class.
+    """
     if isinstance(data, Dataset):
         return data
     if not isinstance(data, tuple | list) or len(data) != 2:
@@ -289,7 +306,9 @@ def _samples(data: Samples, name: str) -> Dataset:
             f"{name}: must be a Dataset or a pair (x, y), got {type(data).__name__}",
             hint="trainer.fit(splits.train, splits.validation) or trainer.fit((x, y))",
         )
-    return Dataset(np.asarray(data[0]), np.asarray(data[1]))
+    x, y = (as_array(f"{name}: {part}", each) for part, each in zip("xy", data, strict=True))
+    single = measured and is_labels(y) and not y.any()
+    return Dataset(x, y, ("0", "1") if single else ())
 
 
 def _parted(

@@ -38,6 +38,11 @@ class Folder:
         self.path, self.title = path, title
         self.notes: list[str] = []
 
+    def begin(self) -> None:
+        """Make the folder, and see before anything is trained that results can be written there."""
+        write_file(self.path / "result.json", "")
+        (self.path / "result.json").unlink()
+
     def ladder(self, climbed: Ladder) -> None:
         """Write the results of a ladder, also of one that was stopped."""
         sentence = advice(climbed.results, len(climbed.splits.train))
@@ -113,7 +118,6 @@ class Folder:
         return picture(caption, drawn)
 
     def _numbers(self, plain: Mapping[str, Any]) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
         write_file(self.path / "result.json", json.dumps(plain, indent=1) + "\n")
 
     def _page(self, sentence: str, parts: Iterable[str]) -> None:
