@@ -84,7 +84,7 @@ class _Text:
         if isinstance(step, Write):
             return f"write {self.operand(step.target)} {self.operand(step.value)}"
         if isinstance(step, Refusal):
-            return f"refuse {self.operand(step.wrong)} {step.text!r}"
+            return f"refuse {self.operand(step.wrong)} {step.kind.__name__} {step.text!r}"
         assert isinstance(step, HostCall)
         return "call"
 

@@ -40,18 +40,18 @@ class Known:
 
 @dataclass(frozen=True)
 class Outline:
-    """The calls of a program, the bytes of its own memory, and the texts of its flags.
+    """The calls of a program, the bytes of its own memory, and the errors of its flags.
 
     The first `checks` calls decide whether the others are made.
     """
 
     calls: tuple[Call, ...]
     memory: int
-    flags: tuple[str, ...]
+    flags: tuple[tuple[str, str], ...]
     checks: int
 
     @staticmethod
-    def of(calls: Sequence[Call], memory: int, flags: Sequence[str], checks: int) -> Outline:
+    def of(calls: Sequence[Call], memory: int, flags: Sequence[tuple[str, str]], checks: int) -> Outline:
         """Return the outline of calls of real kernels."""
         known: dict[str, Known] = {}
         made: list[Call] = []
@@ -93,7 +93,12 @@ class Outline:
             Call(known[number], tuple(Place(b, o, size=size) for b, o, size in operands), tuple(writes))
             for number, operands, writes in found["calls"]
         ]
-        return Outline(tuple(calls), found["memory"], tuple(found["flags"]), found["checks"])
+        return Outline(
+            tuple(calls),
+            found["memory"],
+            tuple((kind, text) for kind, text in found["flags"]),
+            found["checks"],
+        )
 
 
 def kept(

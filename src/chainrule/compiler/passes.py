@@ -17,7 +17,6 @@ from chainrule.core.program import Equation, Operand, Program, Refusal, Step, Va
 from chainrule.core.registry import named
 from chainrule.core.spec import Spec, normalize_axes
 from chainrule.core.watched import Watched
-from chainrule.errors import IndexRangeError
 from chainrule.scalar.expr import VARIABLE
 
 Pass = Callable[[Program], Program]
@@ -56,7 +55,7 @@ def share_common(program: Program) -> Program:
 
 
 def fold_constants(program: Program) -> Program:
-    """Compute at once what depends on constants only. Raises IndexRangeError where these are refused."""
+    """Compute at once what depends on constants only. Raises what a run would where these are refused."""
     same: dict[int, Value] = {}
     kept: list[Step] = []
     for step in (_replaced(each, same) for each in program.steps):
@@ -67,7 +66,7 @@ def fold_constants(program: Program) -> Program:
             same[id(step.output)] = replace(step.output, kind="constant", constant=array)
         elif isinstance(step, Refusal) and step.wrong.constant is not None:
             if step.wrong.constant.any():
-                raise IndexRangeError(step.text)
+                raise step.kind(step.text)
         else:
             kept.append(step)
     return _renamed(replace(program, steps=tuple(kept)), same)

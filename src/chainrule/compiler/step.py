@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from chainrule import errors
 from chainrule.compiler.addresses import Spans, address, located
 from chainrule.compiler.cpu.ahead import asking
 from chainrule.compiler.cpu.chunks import chunks
@@ -44,7 +45,7 @@ from chainrule.compiler.turns import Turns
 from chainrule.core.memory import empty
 from chainrule.core.program import Program
 from chainrule.core.spec import Array
-from chainrule.errors import ArgumentError, IndexRangeError
+from chainrule.errors import ArgumentError
 
 _ROLES = (
     "argument", "captured", "constant", "result", "stream", "flag", "setting", "inner",
@@ -104,8 +105,8 @@ class Step:
         return dict(zip((*_ROLES, "end"), itertools.accumulate(counts, initial=0), strict=True))
 
     @cached_property
-    def lowered(self) -> tuple[list[Work], list[str], int]:
-        """The work, the texts of the flags, and the number of checks: unless the code was made before."""
+    def lowered(self) -> tuple[list[Work], list[tuple[str, str]], int]:
+        """The work, the errors of the flags, and the number of checks: unless the code was made before."""
         with _lowering:  # terms are shared while a program is lowered
             made = Lowering(self.program, self.outside)
             return [self._kernel(item) for item in made.agenda.items], made.flags, made.checks
@@ -238,10 +239,10 @@ class Step:
     def run(self, arguments: Sequence[Array], captured: Sequence[Array]) -> Found:
         """Compute the results; captured arrays that the program writes are changed in place.
 
-        Raises IndexRangeError for integers that are no places of what they look into, ArgumentError
-        where captured arrays cannot be written or share memory. Captured arrays have not changed by
-        then, unless such an integer was itself computed from what the program changes. Raises TraceError
-        where a run of this step in the same thread has not ended.
+        Raises IndexRangeError for integers that are no places of what they look into, ArgumentError for
+        integers to negative powers and where captured arrays cannot be written or share memory. Captured
+        arrays have not changed by then, unless such an integer was itself computed from what the program
+        changes. Raises TraceError where a run of this step in the same thread has not ended.
         """
         with self._running:
             back = self._hold_captured(captured)
@@ -302,7 +303,8 @@ class Step:
             return
         place = self._flags.find(1)
         self._flags[:] = bytes(len(self._flags))
-        raise IndexRangeError(self._reports[place])
+        kind, text = self._reports[place]
+        raise getattr(errors, kind)(text)
 
     def epoch(
         self, sources: Sequence[Array], order: Array, captured: Sequence[Array], losses: Array,

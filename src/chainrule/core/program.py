@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, cast
 from chainrule.core.families.contraction import Contraction
 from chainrule.core.op import Op
 from chainrule.core.spec import Array, Spec
-from chainrule.errors import TraceError
+from chainrule.errors import ChainruleError, TraceError
 
 
 @dataclass(eq=False, slots=True)
@@ -77,10 +77,11 @@ class HostCall:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Refusal:
-    """Let the run end in an IndexRangeError with this text if any item of `wrong` is true."""
+    """Let the run end in an error with this text if any item of `wrong` is true."""
 
     wrong: Value
     text: str
+    kind: type[ChainruleError]
 
     @property
     def reads(self) -> tuple[Value, ...]:

@@ -24,7 +24,7 @@ from chainrule.core.spec import Array, spec_of
 from chainrule.core.stand_in import is_stand_in, refuse_stand_in, stand_in
 from chainrule.core.tensor import Tensor, tick
 from chainrule.core.watched import Notes, copied, watched
-from chainrule.errors import TraceError
+from chainrule.errors import ArgumentError, ChainruleError, IndexRangeError, TraceError
 
 _UNREAD = object()
 _one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
@@ -90,7 +90,13 @@ class Trace:
                 self.refuse_read(param, f"{name} of {op.name}")
         if op.pure and all(map(self._fixed, inputs, arrays)):
             return op.value(*arrays, **params)
-        spec = op.spec(*map(spec_of, arrays), **params)
+        specs = [spec_of(each) for each in arrays]
+        spec = op.spec(*specs, **params)
+        for each in op.refused(specs, given) if 0 not in spec.shape else ():
+            wrong = each.op(*[inputs[place] for place in each.inputs])
+            if self.is_constant(wrong) and wrong._data.any():
+                raise ArgumentError(each.text)
+            self.refuse(wrong, each.text, ArgumentError)
         return stand_in(spec)
 
     def _fixed(self, given: Any, array: Any) -> bool:
@@ -235,11 +241,11 @@ class Trace:
         self.steps.append(HostCall(function))
         self.notes.late = True
 
-    def refuse(self, wrong: Tensor, text: str) -> None:
-        """Write down that runs where any item of `wrong` is true end in an IndexRangeError."""
+    def refuse(self, wrong: Tensor, text: str, kind: type[ChainruleError] = IndexRangeError) -> None:
+        """Write down that runs where any item of `wrong` is true end in an error."""
         value = self.value_of(wrong)
         if value.kind != "constant":
-            self.steps.append(Refusal(value, text))
+            self.steps.append(Refusal(value, text, kind))
 
     # ---- what comes of it ------------------------------------------------------------------------
     def program(self, wanted: Sequence[Value]) -> Program:

@@ -26,7 +26,7 @@ from chainrule.compiler.nests.term import Term
 from chainrule.core.program import Equation, Program, Refusal, Value, Write
 from chainrule.core.spec import Shape
 from chainrule.core.watched import Watched
-from chainrule.errors import DTypeError, IndexRangeError
+from chainrule.errors import ChainruleError, DTypeError, IndexRangeError
 from chainrule.scalar.expr import apply
 from chainrule.scalar.expr import variable as named
 
@@ -41,7 +41,7 @@ class Lowering:
         self.equations = {id(step.output): step for step in program.equations}
         self.inner: list[Buffer] = []
         self.results: list[Buffer] = []
-        self.flags: list[str] = []  # what a step may report, one flag for each
+        self.flags: list[tuple[str, str]] = []  # what a step may report: an error's class, its text
         self._checked: set[tuple[int, int]] = set()
         self.setting = Buffer("settings", (outside.slots,), np.dtype(np.float64), "setting")
         self.elements = Elements(self.equations, self._setting_of)
@@ -59,7 +59,7 @@ class Lowering:
                 self._write(place, step)
             elif isinstance(step, Refusal):
                 variables, at = self.elements.loops(step.wrong.spec.shape, "f")
-                self._refuse(variables, self.elements.of(step.wrong, at), step.text)
+                self._refuse(variables, self.elements.of(step.wrong, at), step.text, step.kind)
         self._finish()
         self.agenda.drop_unread()
         self.checks = self.agenda.checks_first()  # items after which a flag that is up ends the step
@@ -137,10 +137,12 @@ class Lowering:
                 waiting += self.equations[id(value)].reads
         return False
 
-    def _refuse(self, variables: Sequence[Any], wrong: Term, text: str) -> None:
+    def _refuse(
+        self, variables: Sequence[Any], wrong: Term, text: str, kind: type[ChainruleError] = IndexRangeError
+    ) -> None:
         """Raise a flag if a term is true for any value of the variables."""
         flag = Buffer(f"f{len(self.flags)}", (), np.dtype(np.bool_), "flag", len(self.flags))
-        self.flags.append(text)
+        self.flags.append((kind.__name__, text))
         found = terms.fold("logical_or", variables, wrong, flag.dtype) if variables else wrong
         store = Store(flag, flag.address(()), found, adds=True)  # once up, it stays up
         self.agenda.nest([], store)
