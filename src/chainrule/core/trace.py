@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.constants import Constants
 from chainrule.core.mode import mode
 from chainrule.core.op import Op
 from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
@@ -51,6 +52,7 @@ class Trace:
         self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
         self._results: list[Tensor] = []
         self._gradients: list[tuple[Tensor, Tensor]] = []  # results, and the gradients that they got
+        self._constants = Constants()
         self._values: dict[int, Value] = {}  # by id of an array: what it stands for now
         self._firsts: dict[int, Value] = {}  # and what it stood for at first
         self._roots: dict[int, int] = {}  # by id of a view's array: that of what it is a part of
@@ -283,9 +285,7 @@ class Trace:
         self._gradients.clear()
         inside = [key for key, (leaf, _) in self.gradients.items() if leaf.serial > self._began]
         leaves = [weakref.ref(self.gradients.pop(key)[0]) for key in inside]
-        self._kept = [
-            each for each in self._kept if not isinstance(each, Tensor) or id(each) in self.gradients
-        ]
+        self._kept.clear()
         for ref in leaves:
             if (leaf := ref()) is not None:
                 self.gradients[id(leaf)] = (leaf, _UNREAD)
@@ -296,6 +296,7 @@ class Trace:
                 self.steps = [
                     each for each in self.steps if type(each) is not Write or each.target is not value
                 ]
+        self._constants.settle()
 
     def left(self) -> list[Tensor]:
         """Return the leaves that the function leaves a gradient in."""
@@ -336,7 +337,7 @@ class Trace:
         found = self._values.get(id(array))
         if self._changed:
             self._refuse_changed(id(array))
-        if found is not None:
+        if found is not None and not self._constants.stale(found, array):
             return found
         return self._capture(given) if isinstance(given, Tensor) else self._known(array, "constant")
 
@@ -370,8 +371,9 @@ class Trace:
         self.sources[id(value)] = tensor
 
     def _known(self, array: Array, kind: str, name: str = "") -> Value:
-        constant = array if kind == "constant" else None
-        value = Value(len(self._firsts), spec_of(array), kind, name, constant)
+        value = Value(len(self._firsts), spec_of(array), kind, name)
+        if kind == "constant":
+            self._constants.note(value, array)
         self._values[id(array)] = value
         self._firsts.setdefault(id(array), value)
         self._kept.append(array)
