@@ -258,7 +258,7 @@ class Plan:
         self._tensors = [each for each in outputs if isinstance(each, Tensor)]
         self.stages = optimised(traced)
         self._sources = [(value, trace.sources[id(value)]) for value in traced.captured]
-        self._left, self._forgotten = trace.left(), trace.forgotten()
+        self._left, self._forgotten = trace.left, trace.forgotten
         self._guards = Guards(trace, traced, [tensor for _, tensor in self._sources])
         self.steady = False  # whether it was seen to hold again after it had run
 

@@ -29,8 +29,20 @@ from chainrule.errors import ArgumentError, ChainruleError, IndexRangeError, Tra
 
 _UNREAD = object()
 _one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
-if hasattr(os, "register_at_fork"):  # else there are no forks
-    os.register_at_fork(after_in_child=_one_at_a_time._at_fork_reinit)  # pyright: ignore
+_under_way: list[Trace] = []
+
+
+def _begin_anew() -> None:
+    """End, in the child of a fork, the trace of a thread that is not there."""
+    if mode.trace is None:
+        for each in _under_way:
+            each._restore()
+        _under_way.clear()
+        _one_at_a_time._at_fork_reinit()  # pyright: ignore
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class Trace:
@@ -59,8 +71,8 @@ class Trace:
         self._changed: dict[int, int] = {}  # by id of an array: the view through which it was changed
         self._made: dict[int, tuple[Value, weakref.ref[Tensor]]] = {}  # leaves that the function makes
         self._kept: list[Any] = []  # arrays are known by id, so none may be freed and its id taken again
-        self._left: list[Tensor] = []
-        self._forgotten: list[Tensor] = []
+        self.left: list[Tensor] = []  # leaves that the function leaves a gradient in
+        self.forgotten: list[Tensor] = []  # leaves whose gradient the function leaves empty
         self._began = tick()
 
     def __enter__(self) -> Trace:
@@ -68,14 +80,17 @@ class Trace:
             raise TraceError(f"{self.name}: a compiled function is traced inside another")
         _one_at_a_time.acquire()
         mode.trace = self
+        _under_way.append(self)
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         mode.trace = None
         self._restore()
+        _under_way.clear()
         _one_at_a_time.release()
 
     def _restore(self) -> None:
+        """Take stand-ins out of the gradients."""
         for leaf, before in self.gradients.values():
             leaf._grad = None if before is _UNREAD else before
 
@@ -265,14 +280,14 @@ class Trace:
         self._forget_made()
         left = {id(leaf): value for ref, value in gradients if (leaf := ref()) is not None}
         leaves = [leaf for leaf, _ in self.gradients.values()]
-        self._left = [leaf for leaf in leaves if id(leaf) in left]
-        self._forgotten = [leaf for leaf in leaves if id(leaf) not in left]
+        self.left = [leaf for leaf in leaves if id(leaf) in left]
+        self.forgotten = [leaf for leaf in leaves if id(leaf) not in left]
         return Program(
             self.name,
             tuple(self.arguments),
             tuple(self.captured),
             tuple(self.steps),
-            (*wanted, *(left[id(leaf)] for leaf in self._left)),
+            (*wanted, *(left[id(leaf)] for leaf in self.left)),
             self.named,
         ).check()
 
@@ -298,19 +313,11 @@ class Trace:
                 ]
         self._constants.settle()
 
-    def left(self) -> list[Tensor]:
-        """Return the leaves that the function leaves a gradient in."""
-        return self._left
-
     def present(self) -> list[tuple[Tensor, bool]]:
         """Return, for each leaf whose old gradient was read, whether there was one."""
         return [
             (leaf, before is not None) for leaf, before in self.gradients.values() if before is not _UNREAD
         ]
-
-    def forgotten(self) -> list[Tensor]:
-        """Return the leaves whose gradient the function leaves empty."""
-        return self._forgotten
 
     def value_of(self, tensor: Any) -> Value:
         """Return the value that a tensor holds."""

@@ -51,6 +51,7 @@ class Native:
 
     def __init__(self, calls: Sequence[Call], target: Target, gate: Gate | None = None) -> None:
         self.schedule = schedule(calls, gate)
+        self._nanoseconds, self._gain = self.schedule.nanoseconds, self.schedule.gain
         self.kernels = tuple(call.kernel for call in self.schedule.calls)
         self._scratch = -(-max([0, *(each.scratch for each in self.kernels)]) // 128) * 128
         self.library = Library(self._pieces(target), target)
@@ -113,9 +114,9 @@ class Native:
         if not isinstance(table, ctypes.Array):
             table = addresses(table)
         mine = room or self._free_room()
-        if (last - first) * self.schedule.nanoseconds < _SHORT:
+        if (last - first) * self._nanoseconds < _SHORT:
             self._alone_and_short(table, mine.address, first, last)
-        elif (last - first) * self.schedule.gain < _WAKE or min(mine.threads, self._threads) == 1:
+        elif (last - first) * self._gain < _WAKE or min(mine.threads, self._threads) == 1:
             self._alone(table, mine.address, first, last)
         else:
             self._run_the_quicker_way(table, mine, first, last)
@@ -124,7 +125,7 @@ class Native:
 
     def once(self, table: Any, room: Room) -> Callable[[], None]:
         """Return what runs the first iteration on a ctypes table, as `run` does; a short one in the room."""
-        if self.schedule.nanoseconds < _SHORT:
+        if self._nanoseconds < _SHORT:
             pointers = ctypes.cast(table, ctypes.c_void_p), *map(ctypes.c_void_p, (room.address, 0, 1))
             return partial(self._alone_and_short, *pointers)  # converted once
         return partial(self.run, table)
