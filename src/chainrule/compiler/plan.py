@@ -6,7 +6,7 @@ again. Which plan serves a call is not decided here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -108,8 +108,7 @@ class Plan:
         if self._layout is None and self._tensors:
             return Tensor._around(arrays[self._returned[0]])
         made = iter([arrays[place] for place in self._returned])
-        outputs = [Tensor._around(next(made)) if isinstance(each, Tensor) else each for each in self._outputs]
-        return rebuilt(outputs, self._layout)
+        return rebuilt([_given(each, made) for each in self._outputs], self._layout)
 
     def repeats(self) -> bool:
         """Tell whether the program can follow on itself with Python out of the way, as it stands now."""
@@ -144,6 +143,13 @@ class Plan:
             leaf._grad = None
         for name, place in self._watching:
             watched[name] = Tensor._around(arrays[place])
+
+
+def _given(output: Any, made: Iterator[Array]) -> Any:
+    """Return what a caller gets for an output, who may change it: nothing that the plan has itself."""
+    if isinstance(output, Tensor):
+        return Tensor._around(next(made))
+    return output.copy() if isinstance(output, (np.ndarray, set, bytearray)) else output
 
 
 def _array(value: Value, tensor: Tensor) -> Array:
