@@ -10,6 +10,7 @@ import functools
 import operator
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MethodType
 from typing import Any, cast
 
@@ -219,7 +220,16 @@ class Compiled:
                     del self._plans[key]
 
     def _announce(self, trace: Trace) -> None:
-        """Tell a trace what the function itself depends on."""
+        """Tell a trace what the function itself depends on: the models, optimisers and tensors it names."""
+        code = getattr(self.f, "__code__", None)
+        if code is None:
+            return
+        known = self.f.__globals__
+        trace.keep(known, *(name for name in code.co_names if name in known and _is_state(known[name])))
+        for cell in self.f.__closure__ or ():
+            with suppress(ValueError):  # nothing is in it yet
+                if _is_state(cell.cell_contents):
+                    trace.guard(cell, "cell_contents")
 
     def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Plan:
         with Trace(self.__name__) as trace:
@@ -261,8 +271,14 @@ class _Method(Compiled):
         return type(None), ()
 
     def _announce(self, trace: Trace) -> None:
+        super()._announce(trace)
         if hasattr(self.instance, "training"):
             trace.guard(self.instance, "training")
+
+
+def _is_state(value: Any) -> bool:
+    """Tell whether something has numbers of its own that change: another one is not the same."""
+    return isinstance(value, Tensor) or (hasattr(value, "state_dict") and not isinstance(value, type))
 
 
 def _size(batch_size: Any) -> int:
