@@ -1,4 +1,4 @@
-"""Integers that are no places, and labels that are no classes: reported, and nothing has changed."""
+"""Places beyond an axis, labels that are no class, negative powers: reported, and nothing has changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import nn
-from chainrule.errors import IndexRangeError
+from chainrule.core.families import Elementwise
+from chainrule.errors import ArgumentError, IndexRangeError
 
 B = np.array([0.5, -1.0, 2.0], np.float32)
 
@@ -186,3 +187,54 @@ def test_computed_places_out_of_bounds_are_reported():
         for wrong in (-1, 4):
             with pytest.raises(IndexRangeError, match="is no row of"):
                 compiled(np.array([wrong]))
+
+
+@pytest.mark.parametrize(
+    "dtypes", [("int64", "int64"), ("int32", "int8"), ("uint8", "int8"), ("bool", "int8")]
+)
+def test_integers_to_negative_powers_are_reported_and_nothing_has_changed(dtypes):
+    base, exponent = np.ones(3, dtypes[0]), np.array([2, 1, 0], dtypes[1])
+    total = cr.zeros(3)
+
+    @cr.compile
+    def f(a, b):
+        total.assign(total + a**b)
+        return total
+
+    assert f(base, exponent).tolist() == [1, 1, 1]
+    with pytest.raises(ArgumentError, match="integers to negative integer powers are not allowed"):
+        f(base, -exponent)
+    assert total.tolist() == [1, 1, 1] == (f(base, exponent) - 1).tolist()
+    with pytest.raises(ArgumentError, match="ntegers to negative integer powers are not allowed"):
+        f.f(base, cr.tensor(-exponent))
+    assert cr.compile(lambda a, b: a**b)(np.ones((0, 3), dtypes[0]), -exponent).shape == (0, 3)
+
+
+def test_negative_powers_are_reported_where_they_are_never_read_or_known_beforehand():
+    numbers = np.array([1, 2, 3])
+    for f in (
+        lambda x: cr.where(x < 3, x, x ** (1 - x)),
+        lambda x: x ** np.array([1, -1, 1]),
+        lambda x: x ** np.int64(-1),
+        lambda x: 2**-x,
+        lambda x: (x**-x, x)[1],
+    ):
+        with pytest.raises(ArgumentError, match="ntegers to negative integer powers are not allowed"):
+            f(cr.tensor(numbers))
+        with pytest.raises(ArgumentError, match="ntegers to negative integer powers are not allowed"):
+            cr.compile(f)(numbers)
+    floats = cr.compile(lambda x, n: (x**n, 2.0**n, x**-1, n ** cr.tensor([-1.0, 2.0, 1.0])))
+    for made, wanted in zip(
+        floats(numbers / 2, -numbers), floats.f(cr.tensor(numbers / 2), cr.tensor(-numbers)), strict=True
+    ):
+        np.testing.assert_allclose(made.numpy(), wanted.numpy(), rtol=1e-6)
+
+
+def test_an_op_of_ones_own_reports_negative_powers_inside_of_it():
+    def body(x, n, *, scale: float = 1.0):
+        return scale * (x**n + 1)
+
+    f = cr.compile(lambda x, n: Elementwise(body)(x, n, scale=0.5))
+    assert f(np.array([3, 2]), np.array([2, 0])).tolist() == [5, 1]
+    with pytest.raises(ArgumentError, match=r"body\(x, n\): integers to negative integer powers"):
+        f(np.array([3, 2]), np.array([2, -1]))

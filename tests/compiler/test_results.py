@@ -170,3 +170,15 @@ def test_gradients_are_pickled_with_their_leaves() -> None:
     for leaf, mine in zip(other.parameters(), model.parameters(), strict=True):
         np.testing.assert_array_equal(leaf.grad.data, mine.grad.data)
         assert leaf.grad is leaf.grad and leaf.grad is not mine.grad
+
+
+def test_results_that_are_no_tensors_are_the_callers_own_too():
+    f = cr.compile(lambda x: (np.arange(3), {1}, bytearray(2), {"a": [np.ones(2)]}, x + 1))
+    for _ in range(3):
+        array, numbers, memory, nested, _ = f(np.ones(2))
+        assert (array.tolist(), numbers, memory, nested["a"][0].tolist()) == ([0, 1, 2], {1}, b"\0\0", [1, 1])
+        array[:], memory[:], nested["a"][0][:] = 7, b"aa", 7
+        numbers.add(7)
+    alone = cr.compile(lambda x: np.zeros(2))
+    alone(np.ones(2))[:] = 7
+    assert alone(np.ones(2)).tolist() == [0, 0]

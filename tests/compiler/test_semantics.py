@@ -394,3 +394,35 @@ def gathered(x):
 def test_long_chains(f):
     x = np.arange(20, dtype=np.float64).reshape(5, 4)
     np.testing.assert_allclose(cr.compile(f)(x).data, f(cr.tensor(x)).data, rtol=1e-12)
+
+
+def test_an_array_that_the_function_changes_is_at_each_use_what_it_was():
+    def f(x):
+        mark, total = np.zeros(3, np.float32), x * 0
+        places = np.arange(3)
+        for i in range(3):
+            mark[:] = 0
+            mark[i] = i + 1
+            places[:] = places[::-1]
+            total = total + x[places] * mark
+        places[:] = -1
+        return total, cr.take(x, np.arange(3)[::-1])
+
+    x = np.float32([1, 2, 3])
+    for made, wanted in zip(cr.compile(f)(x), f(cr.tensor(x)), strict=True):
+        assert made.tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_an_array_from_outside_that_the_function_changes_after_its_use_is_refused(view):
+    count = np.zeros(2)
+
+    @cr.compile
+    def f(x):
+        part = count[:1] if view else count
+        y = x * part
+        count[0] += 1
+        return y + part
+
+    with pytest.raises(cr.errors.TraceError, match="a NumPy array is changed in place"):
+        f(np.ones(1))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -145,3 +147,57 @@ def test_a_turn_stays_that_of_the_thread_that_forks(monkeypatch: pytest.MonkeyPa
 
     np.testing.assert_array_equal(step.epoch(X, X, 10, report=report), expected)
     assert codes == [0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_can_compile_where_another_thread_was_compiling(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CHAINRULE_CACHE", "")
+    ends, begun = threading.Event(), threading.Event()
+
+    def compiling() -> None:
+        for size in itertools.count(1):
+            begun.set()
+            cr.compile(lambda x, size=size: (cr.tanh(x @ x.T) * size).sum())(X[:size, :17])
+            if ends.is_set():
+                return
+
+    thread = threading.Thread(target=compiling)
+    thread.start()
+    begun.wait(10)
+    for number in range(5):
+        time.sleep(0.003 * number)
+        f = cr.compile(lambda x, number=number: (cr.exp(x) * number).sum())
+        assert child(lambda f=f: f(X[:3])) == 0
+    ends.set()
+    thread.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_child_has_the_gradients_from_before_a_trace_that_stayed_behind(inside: bool):
+    w = cr.tensor([1.0, 2.0], requires_grad=True)
+    (w * w).sum().backward()
+    traced, go_on, codes = threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        assert w.grad.tolist() == [2, 4]
+        assert cr.compile(lambda x: x + 1)(X).shape == X.shape
+
+    @cr.compile
+    def step(x):
+        (w * x).sum().backward()
+        if inside:
+            codes.append(child(lambda: None))
+        traced.set()
+        go_on.wait(20)
+        return x
+
+    thread = threading.Thread(target=step, args=(np.ones(2, np.float32),))
+    thread.start()
+    traced.wait(20)
+    codes.append(child(work))
+    go_on.set()
+    thread.join()
+    assert set(codes) == {0} and w.grad.tolist() == [3, 5]

@@ -18,7 +18,7 @@ from chainrule.core.watched import Watched, Which
 _HOLD = """def hold():
     try:
         return {}
-    except (LookupError, TypeError):  # what was looked at is gone
+    except (LookupError, TypeError, ValueError):  # what was looked at is gone
         return False
 """
 
@@ -53,7 +53,7 @@ class Guards:
         self.hold: Callable[[], bool] = self._names["hold"]
 
     def _compare(self, owner: Any, attribute: str, value: Any) -> None:
-        sign = "is" if value is None or isinstance(value, bool) else "=="
+        sign = "is" if value is None or isinstance(value, (bool, Tensor)) else "=="
         self._tests.append(f"{self._named(owner)}.{attribute} {sign} {self._named(value)}")
 
     def _options(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MethodType
 from typing import Any, cast
 
@@ -19,24 +19,22 @@ from chainrule.compiler.addresses import native
 from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt, rows_of, whole_number
 from chainrule.compiler.cpu.chunks import Progress
 from chainrule.compiler.cpu.shuffle import permutation
-from chainrule.compiler.express import MISS, Express
-from chainrule.compiler.guards import Guards
-from chainrule.compiler.halves import refuse_halves
+from chainrule.compiler.express import MISS
 from chainrule.compiler.lazy import refuse_lazy, refuse_lazy_results
 from chainrule.compiler.lost import refuse_lost
-from chainrule.compiler.passes import PASSES, drop_unread, optimised
-from chainrule.compiler.results import Found, Left
+from chainrule.compiler.plan import LAST, Plan
 from chainrule.compiler.step import Step
 from chainrule.core.mode import mode
-from chainrule.core.program import Program, Value
-from chainrule.core.spec import Array, spec_of
+from chainrule.core.program import Program
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor, tick
 from chainrule.core.trace import Trace
 from chainrule.errors import ArgumentError, TraceError, UnknownNameError, nearest
 
-_LAST = "keep what is wanted"  # the stage that is run: what nobody watches is left out
 _MANY = 8  # so many programs of one function are probably a mistake
+_KEPT = 64  # so many are kept, and above `_MANY` no more than have `_BYTES` together
+_BYTES = 1 << 30
 _SOURCES: dict[str, Callable[[Step], str]] = {
     "nests": lambda step: step.listing,
     "llvm": lambda step: step.native.ir,
@@ -108,13 +106,15 @@ class Compiled:
         plan = next((each for each in self._plans.get(key, ()) if each.holds()), None)
         if plan is None:
             plan = self._trace(key, leaves, layout)
+            self._forget()
+        plan.used = tick()
         self._latest = plan
         return plan.run(leaves, self.watched)
 
     @property
     def program(self) -> Program:
         """The program of the latest call, after the last pass; `stages` has it after each one."""
-        return self.stages[_LAST]
+        return self.stages[LAST]
 
     @property
     def stages(self) -> Mapping[str, Program]:
@@ -203,8 +203,32 @@ class Compiled:
             raise ArgumentError(f"epoch: {self.__name__} returns {got}, needs its loss, one number")
         return found.item()
 
+    def _forget(self) -> None:
+        """Let go of the programs used longest ago, where there are many: nobody may have their models."""
+        known = [
+            (plan.used, place, key, plan)
+            for key in [*self._plans]
+            for place, plan in enumerate(self._plans[key])
+        ]
+        total = 0
+        for rank, (*_, key, plan) in enumerate(sorted(known, key=lambda each: each[:2], reverse=True)):
+            total += plan.bytes
+            if rank >= _KEPT or (rank >= _MANY and total > _BYTES):
+                self._plans[key] = [each for each in self._plans[key] if each is not plan]
+                if not self._plans[key]:
+                    del self._plans[key]
+
     def _announce(self, trace: Trace) -> None:
-        """Tell a trace what the function itself depends on."""
+        """Tell a trace what the function itself depends on: the models, optimisers and tensors it names."""
+        code = getattr(self.f, "__code__", None)
+        if code is None:
+            return
+        known = self.f.__globals__
+        trace.keep(known, *(name for name in code.co_names if name in known and _is_state(known[name])))
+        for cell in self.f.__closure__ or ():
+            with suppress(ValueError):  # nothing is in it yet
+                if _is_state(cell.cell_contents):
+                    trace.guard(cell, "cell_contents")
 
     def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Plan:
         with Trace(self.__name__) as trace:
@@ -246,139 +270,14 @@ class _Method(Compiled):
         return type(None), ()
 
     def _announce(self, trace: Trace) -> None:
+        super()._announce(trace)
         if hasattr(self.instance, "training"):
             trace.guard(self.instance, "training")
 
 
-class Plan:
-    """One program, what it begins with and what it leaves behind, and when it holds."""
-
-    def __init__(self, trace: Trace, traced: Program, outputs: list[Any], layout: Any) -> None:
-        self._outputs, self._layout = outputs, layout
-        self._tensors = [each for each in outputs if isinstance(each, Tensor)]
-        self.stages = optimised(traced)
-        self._sources = [(value, trace.sources[id(value)]) for value in traced.captured]
-        self._left, self._forgotten = trace.left(), trace.forgotten()
-        self._guards = Guards(trace, traced, [tensor for _, tensor in self._sources])
-        self.steady = False  # whether it was seen to hold again after it had run
-
-    def takes(self, leaves: Sequence[Any], layout: Any) -> None:
-        """Note which arguments the plan is for, where they are plain arrays and nothing else."""
-        flat = layout[1] == ((tuple, (None,) * len(leaves)), (dict, ()))
-        plain = all(is_array(leaf) and not getattr(leaf, "requires_grad", False) for leaf in leaves)
-        gradients = any(value.kind == "gradient" for value, _ in self._sources)
-        self._plain = flat and plain and not gradients
-
-    def build(self, watching: Sequence[str]) -> None:
-        """Generate the code, with the watched values as further results."""
-        program = self.stages[PASSES[-1][0]]
-        names = [name for name in watching if name in program.names]
-        extra = tuple(program.names[name] for name in names)
-        program = replace(program, results=program.results + extra, names={})
-        self.stages = {**self.stages, _LAST: drop_unread(program)}
-        refuse_halves(self.stages[_LAST])
-        gradients = range(len(self._tensors), len(self._tensors) + len(self._left))
-        self.step = Step(self.stages[_LAST], gradients)
-        self._express: Express | None = None
-        self.usual: Callable[..., Any] | None = None  # does a call like the last one, or returns MISS
-        forms = self.step.results.forms
-        places = list(zip(self._left, gradients, strict=True))
-        self._forms = {id(leaf): forms[place] for leaf, place in places if place in forms}
-        self._deferred = [leaf for leaf, place in places if place in forms]
-        at = self.step.results.places
-        self._made = [(leaf, at[place]) for leaf, place in places if place not in forms]
-        self._returned = [at[place] for place in range(len(self._tensors))]
-        self._watching = [(name, at[gradients.stop + i]) for i, name in enumerate(names)]
-        self._changed = [self._sources[place][1] for place in self.step.written]
-        self._leaves = bool(self.step.written or self._left or self._forgotten or self._watching)
-
-    def holds(self) -> bool:
-        """Tell whether all that the trace depended on is as it was."""
-        return self._guards.hold() and all(
-            spec_of(_array(value, tensor)) == value.spec for value, tensor in self._sources
-        )
-
-    def run(self, leaves: Sequence[Any], watched: dict[str, Tensor]) -> Any:
-        """Run on new arguments, and leave behind what the function leaves behind."""
-        arguments = [leaf._data if isinstance(leaf, Tensor) else leaf for leaf in leaves if is_array(leaf)]
-        captured = [_array(value, tensor) for value, tensor in self._sources]
-        self.usual = None  # should it end in an error, the step may hold other arrays than were pinned
-        found = self.step.run(arguments, captured)
-        self.usual = self._usual(arguments, captured)
-        return self._done(found, watched)
-
-    def _usual(self, arguments: Sequence[Array], captured: Sequence[Array]) -> Callable[..., Any] | None:
-        """Return what does further calls like this one, if such calls can be told."""
-        if not self._plain or not self.step.direct:
-            return None
-        if self._express is None:
-            simple = self._layout is None and len(self._tensors) == 1 and not self._leaves
-            tensors = [tensor for _, tensor in self._sources]
-            finish = None if simple else self._done
-            self._express = Express(arguments, tensors, self._guards, self.step, finish)
-        self._express.pin(captured)
-        return self._express.call
-
-    def _done(self, found: Found, watched: dict[str, Tensor]) -> Any:
-        """Leave behind what the function leaves behind, and return what it returns."""
-        if self._leaves:
-            self._leave(found, watched)
-        arrays = found[0]
-        if self._layout is None and self._tensors:
-            return Tensor._around(arrays[self._returned[0]])
-        made = iter([arrays[place] for place in self._returned])
-        outputs = [Tensor._around(next(made)) if isinstance(each, Tensor) else each for each in self._outputs]
-        return rebuilt(outputs, self._layout)
-
-    def repeats(self) -> bool:
-        """Tell whether the program can follow on itself with Python out of the way, as it stands now."""
-        single = len(self._outputs) == 1 == len(self._tensors) and self._tensors[0].size == 1
-        gradients = any(value.kind == "gradient" for value, _ in self._sources)
-        return single and not gradients and self.step.alone and self.holds()
-
-    def epoch(
-        self, sources: Sequence[Array], order: Array, count: int, report: Callable[[int], None],
-        watched: dict[str, Tensor],
-    ) -> Array:  # fmt: skip
-        """Run `count` times on the next rows of `sources` in `order`; return the results."""
-        losses = np.empty(count, self._tensors[0].dtype)
-        captured = [_array(value, tensor) for value, tensor in self._sources]
-        self.usual = None
-        try:
-            found = self.step.epoch(sources, order, captured, losses, report)
-        except BaseException:
-            self._change()  # the iterations before are made
-            raise
-        self._leave(found, watched)
-        return losses
-
-    def _change(self) -> int:
-        """Note that state was changed, so that no older graph goes on with it; return the tick of it."""
-        now = tick()
-        for tensor in self._changed:
-            tensor.mutated = now
-        return now
-
-    def _leave(self, found: Found, watched: dict[str, Tensor]) -> None:
-        """Leave behind what the function leaves behind: changed state, gradients, watched values."""
-        arrays, memory = found
-        now = self._change()
-        if memory is not None:
-            left = Left(memory, self._forms, now)
-            for leaf in self._deferred:
-                leaf._grad = left
-        for leaf, place in self._made:
-            leaf._grad = Tensor._around(arrays[place])
-        for leaf in self._forgotten:
-            leaf._grad = None
-        for name, place in self._watching:
-            watched[name] = Tensor._around(arrays[place])
-
-
-def _array(value: Value, tensor: Tensor) -> Array:
-    """Return the array that a captured value is now: a tensor's own, or its gradient's."""
-    held = tensor._gradient() if value.kind == "gradient" else tensor
-    return held._data if held is not None else np.empty(0)
+def _is_state(value: Any) -> bool:
+    """Tell whether something has numbers of its own that change: another one is not the same."""
+    return isinstance(value, Tensor) or (hasattr(value, "state_dict") and not isinstance(value, type))
 
 
 def _argument(trace: Trace, leaf: Any, name: str) -> Any:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import ctypes
 import itertools
 import math
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,6 +24,7 @@ from chainrule.compiler.cpu.draw import Advance, Draw
 from chainrule.compiler.cpu.epilogue import Epilogue
 from chainrule.compiler.cpu.kernel import Kernel
 from chainrule.compiler.cpu.loops import Loops
+from chainrule.compiler.cpu.making import made, making
 from chainrule.compiler.cpu.native import Native, Room
 from chainrule.compiler.cpu.rows import Gather, Record
 from chainrule.compiler.cpu.schedule import Call, Gate, Place
@@ -52,8 +51,6 @@ _ROLES = (
     "source", "order", "losses",
 )  # fmt: skip
 
-
-_lowering = threading.Lock()
 Work: TypeAlias = tuple[Any, list[Buffer], tuple[int, ...]]
 
 
@@ -68,7 +65,8 @@ class Step:
         self.outside = outside = Outside(self.program)
         self._constants = outside.arrays()
         self._base = self._bases()
-        outline = kept(identity(self.program, outside), target(), self._kernel_of, self._outlined)
+        with making:
+            outline = kept(identity(self.program, outside), target(), self._kernel_of, self._outlined)
         self._calls, self._reports, self.block_bytes = outline.calls, outline.flags, outline.memory
         self._checks = outline.checks
         self._block = empty((max(self.block_bytes, 1),), np.uint8)
@@ -104,12 +102,11 @@ class Step:
         )  # fmt: skip
         return dict(zip((*_ROLES, "end"), itertools.accumulate(counts, initial=0), strict=True))
 
-    @cached_property
+    @made
     def lowered(self) -> tuple[list[Work], list[tuple[str, str]], int]:
         """The work, the errors of the flags, and the number of checks: unless the code was made before."""
-        with _lowering:  # terms are shared while a program is lowered
-            made = Lowering(self.program, self.outside)
-            return [self._kernel(item) for item in made.agenda.items], made.flags, made.checks
+        found = Lowering(self.program, self.outside)  # terms are shared while a program is lowered
+        return [self._kernel(item) for item in found.agenda.items], found.flags, found.checks
 
     @property
     def work(self) -> list[Work]:
@@ -129,12 +126,12 @@ class Step:
         flags = Place(self._base["flag"], size=len(self._flags))
         return Gate(before + self._checks, flags) if self._checks else None
 
-    @cached_property
+    @made
     def native(self) -> Native:
         """The program, once."""
         return Native(self._calls, target(), self._gate(0))
 
-    @cached_property
+    @made
     def _sooner(self) -> Native | None:
         """The checks by themselves, where Python is called back in a run: that cannot be undone.
 
@@ -145,11 +142,11 @@ class Step:
         needs = any(place.base in later for call in checks for place in call.operands)
         return Native(checks, target()) if checks and not self.alone and not needs else None
 
-    @cached_property
+    @made
     def _room(self) -> Room:
         return self.native.room()
 
-    @cached_property
+    @made
     def looped(self) -> Native:
         """The program for every batch of an epoch: rows gathered before it, the loss kept after it."""
         base = self._base
@@ -239,10 +236,10 @@ class Step:
     def run(self, arguments: Sequence[Array], captured: Sequence[Array]) -> Found:
         """Compute the results; captured arrays that the program writes are changed in place.
 
-        Raises IndexRangeError for integers that are no places of what they look into, ArgumentError
-        where captured arrays cannot be written or share memory. Captured arrays have not changed by
-        then, unless such an integer was itself computed from what the program changes. Raises TraceError
-        where a run of this step in the same thread has not ended.
+        Raises IndexRangeError for integers that are no places of what they look into, ArgumentError for
+        integers to negative powers and where captured arrays cannot be written or share memory. Captured
+        arrays have not changed by then, unless such an integer was itself computed from what the program
+        changes. Raises TraceError where a run of this step in the same thread has not ended.
         """
         with self._running:
             back = self._hold_captured(captured)
@@ -287,8 +284,8 @@ class Step:
         if views is None:
             return [*lines, "    found = results.take(prepared)"]
         names |= {f"view{place}": view for place, view in enumerate(views)}
-        made = ", ".join(f"copy(view{place})" for place in range(len(views)))
-        return [*lines, f"    found = [{made}], None"]
+        copies = ", ".join(f"copy(view{place})" for place in range(len(views)))
+        return [*lines, f"    found = [{copies}], None"]
 
     def _prepare(self) -> None:
         """Do what comes before the native call."""

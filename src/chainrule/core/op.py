@@ -8,8 +8,8 @@ derives the value, the spec (shape and dtype), the gradient and the formula from
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,14 @@ from chainrule.errors import ArgumentError, ChainruleError, DTypeError, IndexRan
 
 _new = Tensor.__new__
 _NO_PARAMETERS: dict[str, Any] = {}
+
+
+class Refused(NamedTuple):
+    """An op that tells where others refuse values, the places of the inputs that it takes, and the error."""
+
+    op: Any
+    inputs: tuple[int, ...]
+    text: str
 
 
 class Op:
@@ -139,6 +147,10 @@ class Op:
     def reads(self, node: Tensor) -> Sequence[bool]:
         """Tell which inputs' values the gradient reads: those must not have changed meanwhile."""
         return [True] * len(node.inputs)
+
+    def refused(self, specs: Sequence[Spec], params: Mapping[str, Any]) -> Sequence[Refused]:
+        """Return for which values of inputs of these specs NumPy refuses the op."""
+        return ()
 
     def formula(self) -> str:
         """Return the meaning in one line of plain text."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.constants import Constants
 from chainrule.core.mode import mode
 from chainrule.core.op import Op
 from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
@@ -24,12 +25,24 @@ from chainrule.core.spec import Array, spec_of
 from chainrule.core.stand_in import is_stand_in, refuse_stand_in, stand_in
 from chainrule.core.tensor import Tensor, tick
 from chainrule.core.watched import Notes, copied, watched
-from chainrule.errors import ChainruleError, IndexRangeError, TraceError
+from chainrule.errors import ArgumentError, ChainruleError, IndexRangeError, TraceError
 
 _UNREAD = object()
 _one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
-if hasattr(os, "register_at_fork"):  # else there are no forks
-    os.register_at_fork(after_in_child=_one_at_a_time._at_fork_reinit)  # pyright: ignore
+_under_way: list[Trace] = []
+
+
+def _begin_anew() -> None:
+    """End, in the child of a fork, the trace of a thread that is not there."""
+    if mode.trace is None:
+        for each in _under_way:
+            each._restore()
+        _under_way.clear()
+        _one_at_a_time._at_fork_reinit()  # pyright: ignore
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class Trace:
@@ -51,14 +64,15 @@ class Trace:
         self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
         self._results: list[Tensor] = []
         self._gradients: list[tuple[Tensor, Tensor]] = []  # results, and the gradients that they got
+        self._constants = Constants()
         self._values: dict[int, Value] = {}  # by id of an array: what it stands for now
         self._firsts: dict[int, Value] = {}  # and what it stood for at first
         self._roots: dict[int, int] = {}  # by id of a view's array: that of what it is a part of
         self._changed: dict[int, int] = {}  # by id of an array: the view through which it was changed
         self._made: dict[int, tuple[Value, weakref.ref[Tensor]]] = {}  # leaves that the function makes
         self._kept: list[Any] = []  # arrays are known by id, so none may be freed and its id taken again
-        self._left: list[Tensor] = []
-        self._forgotten: list[Tensor] = []
+        self.left: list[Tensor] = []  # leaves that the function leaves a gradient in
+        self.forgotten: list[Tensor] = []  # leaves whose gradient the function leaves empty
         self._began = tick()
 
     def __enter__(self) -> Trace:
@@ -66,14 +80,17 @@ class Trace:
             raise TraceError(f"{self.name}: a compiled function is traced inside another")
         _one_at_a_time.acquire()
         mode.trace = self
+        _under_way.append(self)
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         mode.trace = None
         self._restore()
+        _under_way.clear()
         _one_at_a_time.release()
 
     def _restore(self) -> None:
+        """Take stand-ins out of the gradients."""
         for leaf, before in self.gradients.values():
             leaf._grad = None if before is _UNREAD else before
 
@@ -90,7 +107,13 @@ class Trace:
                 self.refuse_read(param, f"{name} of {op.name}")
         if op.pure and all(map(self._fixed, inputs, arrays)):
             return op.value(*arrays, **params)
-        spec = op.spec(*map(spec_of, arrays), **params)
+        specs = [spec_of(each) for each in arrays]
+        spec = op.spec(*specs, **params)
+        for each in op.refused(specs, given) if 0 not in spec.shape else ():
+            wrong = each.op(*[inputs[place] for place in each.inputs])
+            if self.is_constant(wrong) and wrong._data.any():
+                raise ArgumentError(each.text)
+            self.refuse(wrong, each.text, ArgumentError)
         return stand_in(spec)
 
     def _fixed(self, given: Any, array: Any) -> bool:
@@ -257,14 +280,14 @@ class Trace:
         self._forget_made()
         left = {id(leaf): value for ref, value in gradients if (leaf := ref()) is not None}
         leaves = [leaf for leaf, _ in self.gradients.values()]
-        self._left = [leaf for leaf in leaves if id(leaf) in left]
-        self._forgotten = [leaf for leaf in leaves if id(leaf) not in left]
+        self.left = [leaf for leaf in leaves if id(leaf) in left]
+        self.forgotten = [leaf for leaf in leaves if id(leaf) not in left]
         return Program(
             self.name,
             tuple(self.arguments),
             tuple(self.captured),
             tuple(self.steps),
-            (*wanted, *(left[id(leaf)] for leaf in self._left)),
+            (*wanted, *(left[id(leaf)] for leaf in self.left)),
             self.named,
         ).check()
 
@@ -277,9 +300,7 @@ class Trace:
         self._gradients.clear()
         inside = [key for key, (leaf, _) in self.gradients.items() if leaf.serial > self._began]
         leaves = [weakref.ref(self.gradients.pop(key)[0]) for key in inside]
-        self._kept = [
-            each for each in self._kept if not isinstance(each, Tensor) or id(each) in self.gradients
-        ]
+        self._kept.clear()
         for ref in leaves:
             if (leaf := ref()) is not None:
                 self.gradients[id(leaf)] = (leaf, _UNREAD)
@@ -290,20 +311,13 @@ class Trace:
                 self.steps = [
                     each for each in self.steps if type(each) is not Write or each.target is not value
                 ]
-
-    def left(self) -> list[Tensor]:
-        """Return the leaves that the function leaves a gradient in."""
-        return self._left
+        self._constants.settle()
 
     def present(self) -> list[tuple[Tensor, bool]]:
         """Return, for each leaf whose old gradient was read, whether there was one."""
         return [
             (leaf, before is not None) for leaf, before in self.gradients.values() if before is not _UNREAD
         ]
-
-    def forgotten(self) -> list[Tensor]:
-        """Return the leaves whose gradient the function leaves empty."""
-        return self._forgotten
 
     def value_of(self, tensor: Any) -> Value:
         """Return the value that a tensor holds."""
@@ -330,7 +344,7 @@ class Trace:
         found = self._values.get(id(array))
         if self._changed:
             self._refuse_changed(id(array))
-        if found is not None:
+        if found is not None and not self._constants.stale(found, array):
             return found
         return self._capture(given) if isinstance(given, Tensor) else self._known(array, "constant")
 
@@ -364,8 +378,9 @@ class Trace:
         self.sources[id(value)] = tensor
 
     def _known(self, array: Array, kind: str, name: str = "") -> Value:
-        constant = array if kind == "constant" else None
-        value = Value(len(self._firsts), spec_of(array), kind, name, constant)
+        value = Value(len(self._firsts), spec_of(array), kind, name)
+        if kind == "constant":
+            self._constants.note(value, array)
         self._values[id(array)] = value
         self._firsts.setdefault(id(array), value)
         self._kept.append(array)

@@ -18,6 +18,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
+from chainrule.compiler.cpu.making import making
 from chainrule.compiler.cpu.target import Target
 
 
@@ -101,9 +102,13 @@ class Library:
     def __init__(self, pieces: str | Sequence[Piece], target: Target) -> None:
         self.pieces = [build(pieces, target)] if isinstance(pieces, str) else list(pieces)
         self._target = target
+        with making:
+            self._load()
+
+    def _load(self) -> None:
         # An engine frees its module and its machine with itself, after any context but the global one.
         empty = llvm.parse_assembly("")
-        self._engine: Any = llvm.create_mcjit_compiler(empty, _machine(target))
+        self._engine: Any = llvm.create_mcjit_compiler(empty, _machine(self._target))
         for piece in self.pieces:
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(piece.code))
         self._engine.finalize_object()

@@ -51,6 +51,7 @@ class Native:
 
     def __init__(self, calls: Sequence[Call], target: Target, gate: Gate | None = None) -> None:
         self.schedule = schedule(calls, gate)
+        self._nanoseconds, self._gain = self.schedule.nanoseconds, self.schedule.gain
         self.kernels = tuple(call.kernel for call in self.schedule.calls)
         self._scratch = -(-max([0, *(each.scratch for each in self.kernels)]) // 128) * 128
         self.library = Library(self._pieces(target), target)
@@ -113,7 +114,7 @@ class Native:
         if not isinstance(table, ctypes.Array):
             table = addresses(table)
         mine = room or self._free_room()
-        if (last - first) * self.schedule.nanoseconds < _SHORT:
+        if (last - first) * self._nanoseconds < _SHORT:
             self._alone_and_short(table, mine.address, first, last)
         elif not self._for_a_team(last - first) or min(mine.threads, self._threads) == 1:
             self._alone(table, mine.address, first, last)
@@ -124,15 +125,15 @@ class Native:
 
     def once(self, table: Any, room: Room) -> Callable[[], None]:
         """Return what runs the first iteration on a ctypes table, as `run` does: in the room, if alone."""
-        if self.schedule.nanoseconds >= _SHORT and self._for_a_team(1):
+        if self._nanoseconds >= _SHORT and self._for_a_team(1):
             return partial(self.run, table)
-        alone = self._alone_and_short if self.schedule.nanoseconds < _SHORT else self._alone
+        alone = self._alone_and_short if self._nanoseconds < _SHORT else self._alone
         pointers = ctypes.cast(table, ctypes.c_void_p), *map(ctypes.c_void_p, (room.address, 0, 1))
         return partial(alone, *pointers)  # converted once
 
     def _for_a_team(self, iterations: int) -> bool:
         """Tell whether so many iterations are worth calling a team for."""
-        return bool(self._together) and iterations * self.schedule.gain >= _WAKE
+        return bool(self._together) and iterations * self._gain >= _WAKE
 
     def _run_the_quicker_way(self, table: Any, room: Room, first: int, last: int) -> None:
         """Run by a team, or alone where that is quicker or the team is at work."""

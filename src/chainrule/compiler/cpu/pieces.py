@@ -20,6 +20,7 @@ import llvmlite.binding as llvm
 
 from chainrule.compiler.cpu.cache import Cache, cache
 from chainrule.compiler.cpu.machine import Piece, build
+from chainrule.compiler.cpu.making import making
 from chainrule.compiler.cpu.target import Target
 from chainrule.core.threads import get_num_threads
 
@@ -42,6 +43,11 @@ class Order:
 
 def pieces(orders: Mapping[str, Order], target: Target) -> list[Piece]:
     """Return a compiled module for each order, which stands under its digest."""
+    with making:
+        return _pieces(orders, target)
+
+
+def _pieces(orders: Mapping[str, Order], target: Target) -> list[Piece]:
     kept = cache()
     found = {name: _loaded.get(name) or _load(kept, name) for name in orders}
     # All is written before any is compiled: Python at work would keep the compiling threads waiting.

@@ -26,7 +26,7 @@ from chainrule.compiler.nests.term import Term
 from chainrule.core.program import Equation, Program, Refusal, Value, Write
 from chainrule.core.spec import Shape
 from chainrule.core.watched import Watched
-from chainrule.errors import DTypeError, IndexRangeError
+from chainrule.errors import ChainruleError, DTypeError, IndexRangeError
 from chainrule.scalar.expr import apply
 from chainrule.scalar.expr import variable as named
 
@@ -137,7 +137,9 @@ class Lowering:
                 waiting += self.equations[id(value)].reads
         return False
 
-    def _refuse(self, variables: Sequence[Any], wrong: Term, text: str, kind: Any = IndexRangeError) -> None:
+    def _refuse(
+        self, variables: Sequence[Any], wrong: Term, text: str, kind: type[ChainruleError] = IndexRangeError
+    ) -> None:
         """Raise a flag if a term is true for any value of the variables."""
         flag = Buffer(f"f{len(self.flags)}", (), np.dtype(np.bool_), "flag", len(self.flags))
         self.flags.append((kind.__name__, text))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import scalar
-from chainrule.core.op import Op, declare
+from chainrule.core.op import Op, Refused, declare
 from chainrule.core.registry import named
 from chainrule.core.sample import Real, Sample, Wrong
 from chainrule.core.spec import Shape, Spec, broadcast
@@ -21,7 +21,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.scalar import numpy as scalar_numpy
 from chainrule.scalar.derive import times
-from chainrule.scalar.expr import Expr, expression, is_constant
+from chainrule.scalar.expr import Expr, expression, is_constant, walk
 
 
 class Elementwise(Op):
@@ -138,6 +138,25 @@ class Elementwise(Op):
                 return f"{self.heading}: shapes {shown} do not broadcast: axis {-back} is {listed}"
         return f"{self.heading}: shapes {shown} do not broadcast"
 
+    def refused(self, specs: Sequence[Spec], params: Mapping[str, Any]) -> list[Refused]:
+        found: list[Refused] = []
+        for node in walk(self.meaning(**params)):
+            if node.function != "power":
+                continue
+            whole, below = self._part("whole", node), self._part("below", node.args[1] < 0.0)
+            dtype = whole.op.spec(*[specs[i] for i in whole.inputs], **params).dtype
+            if dtype.kind in "iu" and not all(specs[i].weak for i in below.inputs):
+                found.append(below)
+        return found
+
+    def _part(self, name: str, expr: Expr) -> Refused:
+        """Return a part of the meaning as an op of its own."""
+        read = scalar.variables(expr)
+        places = tuple(i for i, each in enumerate(self.inputs) if each in read)
+        floats = [each for each in self.floats if each in read]
+        made = _anonymous(f"{self.name}_{name}", "", [self.inputs[i] for i in places], floats, expr)
+        return Refused(made, places, f"{self.heading}: integers to negative integer powers are not allowed")
+
     # ---- gradient --------------------------------------------------------------------------------
     def rules(self, **params: Any) -> list[Rule]:
         """Return how the gradient of each input is made."""
@@ -182,7 +201,10 @@ class Rule:
         upstream = _unused("g", op.inputs)
         names = (upstream, *(op.inputs[i] for i in self.reads), *((op.output,) if self.reads_output else ()))
         expr = times(scalar.variable(upstream), partial)
-        self.op = None if self.passes or self.vanishes else _anonymous(op, index, names, self.floats, expr)
+        source = op.inputs[index]
+        name, doc = f"{op.name}_gradient_{source}", f"Upstream times the partial of {op.name} by {source}."
+        gone = self.passes or self.vanishes
+        self.op = None if gone else _anonymous(name, doc, names, self.floats, expr)
 
     def apply(self, g: Tensor, node: Tensor) -> Tensor | None:
         """Return the gradient of this input, summed back over the axes that it was broadcast on."""
@@ -213,14 +235,13 @@ def _unused(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def _anonymous(op: Op, index: int, names: Sequence[str], floats: Sequence[str], expr: Expr) -> Elementwise:
-    """Return the op g * partial: elementwise like any other, but not in the registry."""
+def _anonymous(name: str, doc: str, names: Sequence[str], floats: Sequence[str], expr: Expr) -> Elementwise:
+    """Return an op that is elementwise like any other, but not in the registry."""
 
     def body(*_: Any, **__: Any) -> Expr:
         return expr
 
-    body.__name__ = f"{op.name}_gradient_{op.inputs[index]}"
-    body.__doc__ = f"Upstream times the partial of {op.name} by {op.inputs[index]}."
+    body.__name__, body.__doc__ = name, doc
     made = Elementwise(body, samples=())
     made.inputs, made.arity, made.variadic = tuple(names), len(names), False
     made.parameters, made.floats = dict.fromkeys(floats, 0.0), tuple(floats)
