@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from chainrule.compiler.cpu import ir, scalars
@@ -39,11 +40,18 @@ class Epilogue:
 
     def cycles(self, lanes: int) -> float:
         """What operations and accesses take; numbers apart are accessed one by one."""
+        operations, whole, apart = self._costs
+        return operations + WHOLE * whole + APART * lanes * apart
+
+    @cached_property
+    def _costs(self) -> tuple[float, int, int]:
+        """The cycles of operations, and how many accesses are to neighbours and to numbers apart."""
         across = self.nest.variables[-1]
         varied = [each for each in self.nest.terms if across in each.free]
+        operations = sum(scalars.cycles(each.data[0]) for each in varied if each.kind == "apply")
         places = [each.place for each in self.nest.stores] + [t.data[1] for t in varied if t.kind == "load"]
-        accesses = sum(WHOLE if place.step(across) in (0, 1, -1) else APART * lanes for place in places)
-        return accesses + sum(scalars.cycles(each.data[0]) for each in varied if each.kind == "apply")
+        whole = sum(place.step(across) in (0, 1, -1) for place in places)
+        return operations, whole, len(places) - whole
 
     def emit(
         self,
