@@ -1,4 +1,4 @@
-"""Places beyond an axis, labels that are no class, negative powers: reported, and nothing has changed."""
+"""Places beyond an axis, wrong labels, negative powers, halves: reported, and nothing has changed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 import chainrule as cr
 import chainrule.nn.functional as F
-from chainrule import nn
+from chainrule import nn, optim
 from chainrule.core.families import Elementwise
-from chainrule.errors import ArgumentError, IndexRangeError
+from chainrule.errors import ArgumentError, DTypeError, IndexRangeError
 
 B = np.array([0.5, -1.0, 2.0], np.float32)
 
@@ -238,3 +238,38 @@ def test_an_op_of_ones_own_reports_negative_powers_inside_of_it():
     assert f(np.array([3, 2]), np.array([2, 0])).tolist() == [5, 1]
     with pytest.raises(ArgumentError, match=r"body\(x, n\): integers to negative integer powers"):
         f(np.array([3, 2]), np.array([2, -1]))
+
+
+HALVES = {
+    "added": (lambda x: x + 1, np.float16, "argument 0 is float16"),
+    "summed": (lambda x: x.sum(), np.float16, "argument 0 is float16"),
+    "turned": (lambda x: x[::-1], np.float16, "argument 0 is float16"),
+    "converted": (lambda x: x.astype("float32"), np.float16, "argument 0 is float16"),
+    "truth": (lambda x: x.astype("bool"), np.float16, "argument 0 is float16"),
+    "made": (cr.exp, np.int8, "what exp gives is float16"),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_halves_are_refused(name):
+    f, dtype, text = HALVES[name]
+    with pytest.raises(DTypeError, match=text):
+        cr.compile(f)(B.astype(dtype))
+
+
+def test_a_step_with_halves_calls_nothing_before_it_is_refused():
+    w = cr.tensor(np.ones(3, np.float32), requires_grad=True)
+    rule = optim.SGD([w], lr=0.1)
+    schedule = optim.lr_scheduler.StepLR(rule, step_size=1)
+
+    @cr.compile
+    def step(x):
+        rule.zero_grad()
+        (w * x.astype("float32")).sum().backward()
+        rule.step()
+        schedule.step()
+        return x.astype("float16")
+
+    with pytest.raises(DTypeError, match="float16"):
+        step(np.ones(3, np.float32))
+    assert (schedule.last_epoch, w.tolist(), w.grad) == (0, [1, 1, 1], None)

@@ -287,41 +287,6 @@ def test_nan_infinities_and_tiny_numbers(name, dtype):
         np.testing.assert_allclose(one.data, two.data, rtol=2e-6)
 
 
-HALVES = {
-    "added": (lambda x: x + 1, np.float16, "argument 0 is float16"),
-    "summed": (lambda x: x.sum(), np.float16, "argument 0 is float16"),
-    "turned": (lambda x: x[::-1], np.float16, "argument 0 is float16"),
-    "converted": (lambda x: x.astype("float32"), np.float16, "argument 0 is float16"),
-    "truth": (lambda x: x.astype("bool"), np.float16, "argument 0 is float16"),
-    "made": (cr.exp, np.int8, "what exp gives is float16"),
-}
-
-
-@pytest.mark.parametrize("name", HALVES)
-def test_halves_are_refused(name):
-    f, dtype, text = HALVES[name]
-    with pytest.raises(DTypeError, match=text):
-        cr.compile(f)(A.astype(dtype))
-
-
-def test_a_step_with_halves_calls_nothing_before_it_is_refused():
-    w = cr.tensor(np.ones(3, np.float32), requires_grad=True)
-    rule = optim.SGD([w], lr=0.1)
-    schedule = optim.lr_scheduler.StepLR(rule, step_size=1)
-
-    @cr.compile
-    def step(x):
-        rule.zero_grad()
-        (w * x.astype("float32")).sum().backward()
-        rule.step()
-        schedule.step()
-        return x.astype("float16")
-
-    with pytest.raises(DTypeError, match="float16"):
-        step(np.ones(3, np.float32))
-    assert (schedule.last_epoch, w.tolist(), w.grad) == (0, [1, 1, 1], None)
-
-
 # ---- epochs ----------------------------------------------------------------------------------------
 def classifier():
     cr.random.seed(0)

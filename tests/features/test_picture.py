@@ -29,19 +29,20 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(stop.value.code or 0)
 
 
-def test_the_picture_lies_beside_the_image_or_where_it_is_told(
+def test_the_picture_lies_where_the_command_is_run_or_where_it_is_told(
     photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from PIL import Image
 
+    run = photo.parent / "run"
+    run.mkdir()
+    monkeypatch.chdir(run)
     assert call(monkeypatch, photo) == 0
     options = ("--channels", "grey", "--size", "24x32", "--cell", 4, "--grid", 2)
     assert call(monkeypatch, photo, "-o", photo.with_name("grey.png"), *options) == 0
-    assert capsys.readouterr().out.split() == [
-        str(photo.with_name(f"{n}.png")) for n in ("cat-features", "grey")
-    ]
-    for name in ("cat-features", "grey"):
-        with Image.open(photo.with_name(f"{name}.png")) as image:
+    assert capsys.readouterr().out.split() == ["cat-features.png", str(photo.with_name("grey.png"))]
+    for path in (run / "cat-features.png", photo.with_name("grey.png")):
+        with Image.open(path) as image:
             assert image.format == "PNG" and np.asarray(image).std() > 5
 
 
