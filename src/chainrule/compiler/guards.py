@@ -53,7 +53,8 @@ class Guards:
         self.hold: Callable[[], bool] = self._names["hold"]
 
     def _compare(self, owner: Any, attribute: str, value: Any) -> None:
-        sign = "is" if value is None or isinstance(value, (bool, Tensor)) else "=="
+        one = value is None or isinstance(value, (bool, Tensor)) or hasattr(value, "state_dict")
+        sign = "is" if one else "=="
         self._tests.append(f"{self._named(owner)}.{attribute} {sign} {self._named(value)}")
 
     def _options(
