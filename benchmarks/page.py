@@ -48,8 +48,8 @@ same net: cross entropy, more than two classes, no dropout. NumPy is written by 
 *cold* with an empty folder for caches, *cached* in a second process with what the first one left there.
 *Memory* is how much larger a fresh process is at its peak within three steps than with its libraries, data
 and net before the first.
-*Eager* operations and the *import* stand beside NumPy, of which they are made, and *capture*, a step of which all
-values are kept, beside itself with more looked at: these figures tell what is paid, not who is ahead.
+*Eager* operations and the *import* stand beside NumPy, of which they are made, and *capture*, a step of which
+all values are kept, beside itself with more looked at: these tell what is paid, not who is ahead.
 """
 
 
