@@ -100,3 +100,10 @@ def test_erf_against_the_c_library():
     ours = evaluate(scalar.erf(X), x=x)
     np.testing.assert_array_max_ulp(ours[:-1], exact[:-1], maxulp=4)
     assert np.isnan(ours[-1])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8"])
+def test_erf_of_the_smallest_and_the_largest_integer(dtype: str):
+    ends = np.array([np.iinfo(dtype).min, 0, 1, np.iinfo(dtype).max], dtype)
+    exact = [math.erf(int(each)) for each in ends]
+    np.testing.assert_array_max_ulp(evaluate(scalar.erf(X), x=ends), np.array(exact), maxulp=4)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.scalar.expr import Expr
-from chainrule.scalar.functions import absolute, exp, minimum, select, sign
+from chainrule.scalar.functions import absolute, exp, maximum, minimum, select, sign
 
 _NEAR = (
     5.957176147748911e-11, -1.1372848856791674e-09, 1.4659775274047436e-08, -1.6350312701054695e-07,
@@ -28,7 +28,7 @@ _FAR = (
 
 def erf_expansion(x: Expr) -> Expr:
     """Return erf(x) = 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x."""
-    size = minimum(absolute(x), 6.0)
+    size = absolute(minimum(maximum(x, -6.0), 6.0))  # the smallest integer has no absolute value
     near = x * _polynomial(_NEAR, x * x)
     u = (size - 2.5) / (size + 2.5)
     far = 1.0 - exp(-(size * size)) * _polynomial(_FAR, u)
