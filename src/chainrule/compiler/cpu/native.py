@@ -51,6 +51,7 @@ class Native:
 
     def __init__(self, calls: Sequence[Call], target: Target, gate: Gate | None = None) -> None:
         self.schedule = schedule(calls, gate)
+        # Not at each run: cached properties have locks, which a fork may find taken.
         self._nanoseconds, self._gain = self.schedule.nanoseconds, self.schedule.gain
         self.kernels = tuple(call.kernel for call in self.schedule.calls)
         self._scratch = -(-max([0, *(each.scratch for each in self.kernels)]) // 128) * 128
