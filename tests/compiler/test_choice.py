@@ -53,6 +53,17 @@ def test_a_trial_does_not_end_before_a_long_turn() -> None:
     assert done[1] > 0.9 * sum(done)
 
 
+def test_a_trial_ends_although_turns_of_the_slower_way_hold_fewer_iterations() -> None:
+    """Turns of an epoch are cut to 50 ms: five iterations by two threads, two by one."""
+    choice, took, done = Choice(), (17e-3, 9e-3), [0, 0]
+    for turn in range(30):
+        way = choice.next()
+        times = 1 if turn % 3 == 0 else int(0.05 / took[way])
+        choice.took(way, took[way], times)
+        done[way] += times
+    assert done[1] > 0.8 * sum(done)
+
+
 def test_a_change_is_noticed() -> None:
     choice = Choice()
     taken(choice, (2.0, 1.0), 200)

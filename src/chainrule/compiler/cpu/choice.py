@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import ceil, inf
 
 _TURNS, _SECONDS = (2, 64), 0.01  # of a trial: at least and at most, and the time that is enough in between
+_LONG = 0.025  # seconds of a turn that counts however many times another one did it
 _SOON, _LATE = 4, 1024  # turns until the slower way is tried again: few, as the first trials may mislead
 _SPENT = 0.05  # of the time may go to trying it again, even if it takes long
 _WORTH = 0.95  # of the first way's time, which the second must stay below
@@ -46,7 +47,8 @@ class Choice:
         if way == self._trial:
             self._best = min(self._best, seconds)
             self._turns, self._spent = self._turns + 1, self._spent + seconds * times
-            enough = self._spent >= _SECONDS and 2 * times > self._longest  # short turns mostly begin
+            long = 2 * times > self._longest or seconds * times >= _LONG  # short turns mostly begin
+            enough = self._spent >= _SECONDS and long
             if self._turns >= _TURNS[0] and (enough or self._turns >= _TURNS[1]):
                 self._conclude(way)
         elif self._trial is None:
