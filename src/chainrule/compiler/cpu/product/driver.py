@@ -2,10 +2,12 @@
 
 Tiles follow each other down a panel of columns, so that a packed panel is used by all of them, and
 panels follow each other within a block of rows. Every tile is computed alone, whoever computes it.
+A part is an equal share of the walk, in which a tile is as long as it has vectors in a row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ from chainrule.compiler.cpu.code import POINTER, Code, constant, type_of
 from chainrule.compiler.cpu.product import tile as tiles
 from chainrule.compiler.cpu.product.matrix import Ahead, Spot
 from chainrule.compiler.cpu.product.operands import Operands, sizes
-from chainrule.compiler.cpu.product.plan import Work, plan
+from chainrule.compiler.cpu.product.plan import Work, pieces, plan
 from chainrule.compiler.cpu.product.tile import Destination, Slice, Tile
 from chainrule.compiler.cpu.target import Target
 
@@ -23,12 +25,23 @@ _WRITTEN_OUT = 160  # multiply-adds of a product that is written without loops o
 
 @dataclass(frozen=True)
 class _Block:
-    """Rows of a batch: their first tile, how many tiles high, and the tiles before it in the walk."""
+    """Rows of a batch: their first tile, how many tiles high, and rows of tiles before it in the walk."""
 
     batch: ir.Value
     first: ir.Value
     height: ir.Value
-    start: ir.Value
+    above: ir.Value
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Our tiles of a panel: from `top` to the one before `end`; `before` are those of a block before it."""
+
+    panel: ir.Value
+    columns: int
+    before: ir.Value
+    top: ir.Value
+    end: ir.Value
 
 
 @dataclass(frozen=True)
@@ -53,10 +66,13 @@ class Driver:
         self.sliced = self.plan.slice < self.work.depth
         self.across = -(-self.work.columns // self.plan.width)  # panels
         self.down = -(-self.work.rows // self.plan.rows)  # tiles of a panel
+        self.length = sum(
+            count * self._vectors(size) for size, count in pieces(self.work.columns, self.plan.width)
+        )
 
     def write(self) -> None:
         """Write everything."""
-        total = self.work.batch * self.across * self.down
+        total = self.work.batch * self.down * self.length
         if total and self.parts == 1 and self._steps() <= _WRITTEN_OUT and not self.plan.pack_left:
             with self.code.only_if(self.code.builder.icmp_signed("<", self.low, self.high)):
                 self._write_out()
@@ -82,61 +98,80 @@ class Driver:
 
     # ---- the walk: batches, blocks of rows, slices of the sums, panels, tiles --------------------
     def _walk(self, total: int) -> None:
-        builder, each = self.code.builder, self.across * self.down
+        builder, down = self.code.builder, constant(self.down)
         self.low, self.high = (
             builder.udiv(builder.mul(bound, constant(total)), constant(self.parts))
             for bound in (self.low, self.high)
         )
+        each = self.down * self.length
         first = builder.udiv(self.low, constant(each))
         last = builder.udiv(builder.add(self.high, constant(each - 1)), constant(each))
         block = max(1, self.work.block // self.plan.rows)
-        self.turns = total
         with self.code.loop(first, last, name="batch") as batch:
-            start = builder.mul(batch, constant(each))
+            above = builder.mul(batch, down)
             if block >= self.down:
-                self._block(_Block(batch, constant(0), constant(self.down), start))
+                self._block(_Block(batch, constant(0), down, above))
                 return
             with self.code.loop(0, self.down, block, "block") as row:
-                here = builder.add(start, builder.mul(row, constant(self.across)))
-                height = self._least(constant(block), builder.sub(constant(self.down), row))
-                self._block(_Block(batch, row, height, here))
+                height = self._least(constant(block), builder.sub(down, row))
+                self._block(_Block(batch, row, height, builder.add(above, row)))
 
     def _block(self, block: _Block) -> None:
         """Write all that is ours in a block of rows."""
         builder = self.code.builder
-        size = builder.mul(block.height, constant(self.across))
-        low = self._most(builder.sub(self.low, block.start), constant(0))
-        high = self._least(builder.sub(self.high, block.start), size)
+        start, size = (builder.mul(rows, constant(self.length)) for rows in (block.above, block.height))
+        low = self._most(builder.sub(self.low, start), constant(0))
+        high = self._least(builder.sub(self.high, start), size)
         with self.code.only_if(builder.icmp_signed("<", low, high)):
             if self.plan.pack_left:
                 self.operands.pack_block(block.batch, block.first, block.height)
             if not self.sliced:
                 self._panels(block, low, high, _Steps(constant(0), self.work.depth))
                 return
-            self._clear(low, high)
+            self._clear(block, low, high)
             with self.code.loop(0, self.work.depth, self.plan.slice, "slice") as step:
                 left = builder.sub(constant(self.work.depth), step)
                 count = self._least(constant(self.plan.slice), left)
                 last = builder.icmp_signed("==", count, left)
                 self._panels(block, low, high, _Steps(step, count, last))
 
-    def _panels(self, block: _Block, low: ir.Value, high: ir.Value, steps: _Steps) -> None:
-        """Write the panels of a block, from its tile `low` to the one before `high`."""
+    def _stretches(self, block: _Block, low: ir.Value, high: ir.Value) -> Iterator[_Stretch]:
+        """Repeat what is written inside for the panels of a block whose places `low` to `high` are ours."""
         builder = self.code.builder
         with self.code.loop(0, self.across, name="panel") as panel:
             before = builder.mul(panel, block.height)
-            top = self._most(builder.sub(low, before), constant(0))
-            end = self._least(builder.sub(high, before), block.height)
-            column = builder.mul(panel, constant(self.plan.width))
-            with self.code.only_if(builder.icmp_signed("<", top, end)):
-                for columns, there in sizes(self.code, panel, self.work.columns, self.plan.width):
-                    with self.code.only_if(there):
-                        right = self.operands.panel_at(block.batch, steps.first, column, columns, steps.count)
-                        with self.code.loop(top, end, name="tile") as below:
-                            number = builder.add(before, below)
-                            kept = self.operands.kept_at(number)
-                            self._ask_ahead(builder.add(block.start, number))
-                            self._tile(block, below, (column, columns), right, (steps, kept))
+            start = builder.mul(before, constant(self._vectors(self.plan.width)))
+            for columns, there in sizes(self.code, panel, self.work.columns, self.plan.width):
+                vectors = self._vectors(columns)
+                # A tile is its part's in whose share it begins.
+                top, end = (
+                    builder.udiv(
+                        builder.add(
+                            self._most(builder.sub(bound, start), constant(0)), constant(vectors - 1)
+                        ),
+                        constant(vectors),
+                    )
+                    for bound in (low, high)
+                )
+                end = self._least(end, block.height)
+                with self.code.only_if(builder.and_(there, builder.icmp_signed("<", top, end))):
+                    yield _Stretch(panel, columns, before, top, end)
+
+    def _panels(self, block: _Block, low: ir.Value, high: ir.Value, steps: _Steps) -> None:
+        """Write the tiles of a block whose places `low` to `high` are ours."""
+        builder = self.code.builder
+        for stretch in self._stretches(block, low, high):
+            columns, column = stretch.columns, builder.mul(stretch.panel, constant(self.plan.width))
+            right = self.operands.panel_at(block.batch, steps.first, column, columns, steps.count)
+            with self.code.loop(stretch.top, stretch.end, name="tile") as below:
+                number = builder.add(stretch.before, below)
+                kept = self.operands.kept_at(number)
+                self._ask_ahead(builder.add(builder.mul(block.above, constant(self.across)), number))
+                self._tile(block, below, (column, columns), right, (steps, kept))
+
+    def _vectors(self, columns: int) -> int:
+        """Return the vectors in a row of a tile, or its columns where terms of the sum fill the lanes."""
+        return columns if self.plan.by_sum else -(-columns // self.plan.lanes)
 
     def _tile(
         self,
@@ -162,16 +197,20 @@ class Driver:
 
     def _ask_ahead(self, tile: ir.Value) -> None:
         if self.ahead is not None:
-            self.ahead.ask(self.code, self.operands.ahead, tile, self.turns)
+            turns = self.work.batch * self.across * self.down
+            self.ahead.ask(self.code, self.operands.ahead, tile, turns)
 
-    def _clear(self, low: ir.Value, high: ir.Value) -> None:
+    def _clear(self, block: _Block, low: ir.Value, high: ir.Value) -> None:
         """Write zeros where the sums of a block's tiles are kept."""
-        size, dtype = self.plan.rows * self.plan.width, self.work.dtype
-        bounds = (self.code.builder.mul(each, constant(size)) for each in (low, high))
-        start = self.operands.kept_at(constant(0))
-        with self.code.loop(*bounds, self.plan.lanes, "zero") as place:
-            kind = ir.VectorType(type_of(dtype), self.plan.lanes)
-            self.code.store(ir.Constant(kind, None), start, place, dtype)
+        builder, dtype = self.code.builder, self.work.dtype
+        zeros = ir.Constant(ir.VectorType(type_of(dtype), self.plan.lanes), None)
+        for stretch in self._stretches(block, low, high):
+            start = self.operands.kept_at(builder.add(stretch.before, stretch.top))
+            size = builder.mul(
+                builder.sub(stretch.end, stretch.top), constant(self.plan.rows * self.plan.width)
+            )
+            with self.code.loop(0, size, self.plan.lanes, "zero") as place:
+                self.code.store(zeros, start, place, dtype)
 
     # ---- small things ----------------------------------------------------------------------------
     def _call(self, tile: Tile, given: list[ir.Value], to: Destination) -> None:
