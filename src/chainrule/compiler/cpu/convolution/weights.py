@@ -226,9 +226,10 @@ class _Writer(Writer):
             for run in columns:
                 start = self.moved(line, run.first, beside)
                 active = {cell: place for cell, place in sums.items() if cell.tap in run.taps}
-                with self.each(run.places) as column, self.each(self.block // self.lanes) as some:
-                    here = self.moved(start, column, beside)
-                    self.add(self.moved(here, some, (self.lanes, self.lanes, 0)), active)
+                for column in self.several(run.places, len(active)):
+                    with self.each(self.block // self.lanes) as some:
+                        here = self.moved(start, column, beside)
+                        self.add(self.moved(here, some, (self.lanes, self.lanes, 0)), active)
         for cell, at in places:
             code.store(code.get(sums[cell]), kept, at, self.dtype)
 

@@ -18,6 +18,8 @@ from chainrule.compiler.cpu.convolution.geometry import Reads
 from chainrule.compiler.cpu.convolution.tiles import BLOCK_BYTES
 from chainrule.compiler.cpu.target import Target
 
+_WRITTEN_OUT = 256  # multiply-adds
+
 
 class Spot(NamedTuple):
     """Pointers into a kernel's three operands that move together."""
@@ -97,6 +99,23 @@ class Writer:
         else:
             with self.code.loop(0, count, name="across") as index:
                 yield index
+
+    def several(self, count: int | ir.Value, work: int) -> Iterator[Any]:
+        """Repeat what is written inside, `work` multiply-adds, so many times; some are written out.
+
+        A short loop costs what its end costs: the processor goes the wrong way there.
+        """
+        if not isinstance(count, int):
+            with self.each(count) as place:
+                yield place
+            return
+        turns = -(-count // max(1, _WRITTEN_OUT // work))
+        size = count // turns
+        with self.each(turns) as turn:
+            first = self.counted(turn, size)
+            for place in range(size):
+                yield self.code.builder.add(first, constant(place))
+        yield from map(constant, range(size * turns, count))
 
     def counted(self, index: Any, step: int, first: int = 0) -> Any:
         """Return index * step + first."""
