@@ -2,7 +2,8 @@
 
 Tiles follow each other down a panel of columns, so that a packed panel is used by all of them, and
 panels follow each other within a block of rows. Every tile is computed alone, whoever computes it.
-A part is an equal share of the walk, in which a tile is as long as it has vectors in a row.
+A part is an equal share of the walk, in which a tile is as long as it has vectors in a row; or, where
+that keeps the largest operand together, an equal share of the rows, for all panels.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from chainrule.compiler.cpu.product.tile import Destination, Slice, Tile
 from chainrule.compiler.cpu.target import Target
 
 _WRITTEN_OUT = 160  # multiply-adds of a product that is written without loops over tiles
+_EVEN = 12  # rows of tiles that can be shared evenly, about
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,9 @@ class Driver:
         self.sliced = self.plan.slice < self.work.depth
         self.across = -(-self.work.columns // self.plan.width)  # panels
         self.down = -(-self.work.rows // self.plan.rows)  # tiles of a panel
-        self.length = sum(
-            count * self._vectors(size) for size, count in pieces(self.work.columns, self.plan.width)
-        )
+        self.by_rows = self.work.by_rows and self.down >= _EVEN
+        widths = pieces(self.work.columns, self.plan.width)
+        self.length = 1 if self.by_rows else sum(count * self._vectors(size) for size, count in widths)
 
     def write(self) -> None:
         """Write everything."""
@@ -124,7 +126,8 @@ class Driver:
         high = self._least(builder.sub(self.high, start), size)
         with self.code.only_if(builder.icmp_signed("<", low, high)):
             if self.plan.pack_left:
-                self.operands.pack_block(block.batch, block.first, block.height)
+                ours = (low, high) if self.by_rows else (constant(0), block.height)
+                self.operands.pack_block(block.batch, block.first, ours)
             if not self.sliced:
                 self._panels(block, low, high, _Steps(constant(0), self.work.depth))
                 return
@@ -142,20 +145,19 @@ class Driver:
             before = builder.mul(panel, block.height)
             start = builder.mul(before, constant(self._vectors(self.plan.width)))
             for columns, there in sizes(self.code, panel, self.work.columns, self.plan.width):
-                vectors = self._vectors(columns)
-                # A tile is its part's in whose share it begins.
                 top, end = (
-                    builder.udiv(
-                        builder.add(
-                            self._most(builder.sub(bound, start), constant(0)), constant(vectors - 1)
-                        ),
-                        constant(vectors),
-                    )
+                    bound if self.by_rows else self._tiles(builder.sub(bound, start), columns)
                     for bound in (low, high)
                 )
                 end = self._least(end, block.height)
                 with self.code.only_if(builder.and_(there, builder.icmp_signed("<", top, end))):
                     yield _Stretch(panel, columns, before, top, end)
+
+    def _tiles(self, place: ir.Value, columns: int) -> ir.Value:
+        """Return how many tiles of so many columns begin before a place of the walk along a panel."""
+        builder, vectors = self.code.builder, self._vectors(columns)
+        end = builder.add(self._most(place, constant(0)), constant(vectors - 1))
+        return builder.udiv(end, constant(vectors))
 
     def _panels(self, block: _Block, low: ir.Value, high: ir.Value, steps: _Steps) -> None:
         """Write the tiles of a block whose places `low` to `high` are ours."""

@@ -73,11 +73,11 @@ class Operands:
         offset = self.code.builder.mul(below, constant(self.plan.rows * self.plan.width))
         return self.code.at(self.behind, offset, self.work.dtype)
 
-    def pack_block(self, batch: ir.Value, first: ir.Value, height: ir.Value) -> None:
-        """Write the packing of the left's rows of `height` tiles."""
+    def pack_block(self, batch: ir.Value, first: ir.Value, ours: tuple[ir.Value, ir.Value]) -> None:
+        """Write the packing of the left's rows of our tiles, counted from `first` on."""
         rows, builder = self.plan.rows, self.code.builder
         lines = self._lines(self.work.left, self.work.depth)
-        with self.code.loop(0, height, name="stripe") as stripe:
+        with self.code.loop(*ours, name="stripe") as stripe:
             tile = builder.add(first, stripe)
             here = self.rows_at(batch, builder.mul(tile, constant(rows)), 0)
             for count, there in sizes(self.code, tile, self.work.rows, rows):

@@ -98,6 +98,20 @@ class Work:
         return max(4 * _THIN if self.packs_left else _ROWS_AT_LEAST, fit)
 
     @property
+    def by_rows(self) -> bool:
+        """Whether threads share rows rather than columns: what is largest lies in memory row after row.
+
+        Its parts then stay in the caches of those that work on them, from product to product.
+        """
+        left, right = self.left, self.right
+        sizes = {
+            "rows": [left.rows * left.columns * self.item] if left.row >= left.column else [],
+            "columns": [right.rows * right.columns * self.item] if right.column >= right.row else [],
+        }
+        sizes["columns" if self.turned else "rows"].append(self.finish.bytes // max(1, self.batch))
+        return max(sizes["rows"], default=0) > max(sizes["columns"], default=0)
+
+    @property
     def deep(self) -> bool:
         """Whether the sums are so long that they are better computed slice by slice."""
         return self.depth > _DEEP and self.rows > 1 and self.columns > 0
