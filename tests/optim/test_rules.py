@@ -90,3 +90,35 @@ def test_new_values_have_the_parameter_s_dtype_and_no_history(name, kwargs) -> N
     assert value.dtype == np.float32 and not value.requires_grad
     assert set(new) == set(optimizer.slots(group))
     assert all(each.dtype == (np.float64 if slot == "step" else np.float32) for slot, each in new.items())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("SGD", {"momentum": 0.9}),
+        ("SGD", {"momentum": 0.9, "dampening": 0.5}),
+        ("Adam", {}),
+        ("RMSprop", {"centered": True, "momentum": 0.9}),
+    ],
+)
+def test_states_that_decay_end_at_zero(name, kwargs, dtype, compiled) -> None:
+    """Processors take a hundred times longer with numbers below the smallest normal one."""
+    tiny = np.finfo(dtype).tiny
+    p = cr.tensor(np.ones(3, dtype), requires_grad=True)
+    optimizer = getattr(optim, name)([p], **kwargs)
+    (group,) = optimizer.param_groups
+    state = optimizer.state_of(p, group)
+    for slot, each in state.items():
+        each.assign(np.full(each.shape, 5.0) if slot == "step" else np.array([tiny, 2 * tiny, 1], dtype))
+
+    def step(g):
+        p.grad = cr.tensor(g) if isinstance(g, np.ndarray) else g
+        optimizer.step()
+
+    (cr.compile(step) if compiled else step)(np.zeros(3, dtype))
+    for slot, each in optimizer.state_of(p, group).items():
+        if slot != "step":
+            small, larger, large = each.data
+            assert small == 0 and larger >= tiny and large > 0.8, slot

@@ -14,7 +14,7 @@ from chainrule.core.sample import Real, sample
 from chainrule.core.spec import known_dtype
 from chainrule.core.tensor import Tensor
 from chainrule.ops.arithmetic import maximum
-from chainrule.optim.averages import counted, decayed, running_mean, running_square, shrunk
+from chainrule.optim.averages import counted, decayed, running_mean, running_square, shrunk, smallest
 from chainrule.optim.groups import FRACTION, NOT_NEGATIVE, Group, Limits
 from chainrule.optim.optimizer import Optimizer, State
 from chainrule.scalar import Expr
@@ -86,8 +86,9 @@ class Adam(Optimizer):
         if group["weight_decay"]:
             p, g = self.decay(p, g, group)
         step = counted(state["step"])
-        mean = running_mean(state["exp_avg"], g, decay=one)
-        square = running_square(state["exp_avg_sq"], g, decay=two)
+        tiny = smallest(p.dtype)
+        mean = running_mean(state["exp_avg"], g, decay=one, tiny=tiny)
+        square = running_square(state["exp_avg_sq"], g, decay=two, tiny=tiny)
         new: State = {"step": step, "exp_avg": mean, "exp_avg_sq": square}
         if group["amsgrad"]:
             square = new["max_exp_avg_sq"] = maximum(state["max_exp_avg_sq"], square)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from chainrule import scalar
 from chainrule.core.families import elementwise
 from chainrule.core.tensor import Tensor
-from chainrule.optim.averages import decayed, running_mean, running_square
+from chainrule.optim.averages import decayed, running_mean, running_square, smallest
 from chainrule.optim.groups import NOT_NEGATIVE, Group, Limits
 from chainrule.optim.optimizer import Optimizer, State
 from chainrule.optim.sgd import momentum_mean, sgd_step
@@ -61,13 +61,15 @@ class RMSprop(Optimizer):
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
         if group["weight_decay"]:
             g = decayed(g, p, weight_decay=group["weight_decay"])
-        spread = running_square(state["square_avg"], g, decay=group["alpha"])
+        tiny = smallest(p.dtype)
+        spread = running_square(state["square_avg"], g, decay=group["alpha"], tiny=tiny)
         new: State = {"square_avg": spread}
         if group["centered"]:
-            new["grad_avg"] = running_mean(state["grad_avg"], g, decay=group["alpha"])
+            new["grad_avg"] = running_mean(state["grad_avg"], g, decay=group["alpha"], tiny=tiny)
             spread = variance_of(new["grad_avg"], spread)
         direction = scaled_by_root(g, spread, eps=group["eps"])
         if group["momentum"]:
-            direction = momentum_mean(state["momentum_buffer"], direction, momentum=group["momentum"])
+            buffer = state["momentum_buffer"]
+            direction = momentum_mean(buffer, direction, momentum=group["momentum"], tiny=tiny)
             new["momentum_buffer"] = direction
         return sgd_step(p, direction, lr=group["lr"]), new

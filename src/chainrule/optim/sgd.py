@@ -12,7 +12,7 @@ from chainrule import scalar
 from chainrule.core.families import elementwise
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
-from chainrule.optim.averages import counted, decayed
+from chainrule.optim.averages import counted, decayed, flushed, smallest
 from chainrule.optim.groups import ANY, NOT_NEGATIVE, Group, Limits
 from chainrule.optim.optimizer import Optimizer, State
 from chainrule.scalar import Expr
@@ -25,17 +25,17 @@ def sgd_step(p: Expr, direction: Expr, *, lr: float = 1e-3) -> Expr:
 
 
 @elementwise
-def momentum_mean(buffer: Expr, g: Expr, *, momentum: float = 0.9) -> Expr:
-    """What is left of the old direction, and the gradient."""
-    return momentum * buffer + g
+def momentum_mean(buffer: Expr, g: Expr, *, momentum: float = 0.9, tiny: float = 0.0) -> Expr:
+    """What is left of the old direction, and the gradient; 0 below `tiny`."""
+    return flushed(momentum * buffer + g, tiny)
 
 
 @elementwise(domain=[(-2.0, 2.0), (-2.0, 2.0), (1.1, 3.0)])
 def dampened_mean(
-    buffer: Expr, g: Expr, step: Expr, *, momentum: float = 0.9, dampening: float = 0.0
+    buffer: Expr, g: Expr, step: Expr, *, momentum: float = 0.9, dampening: float = 0.0, tiny: float = 0.0
 ) -> Expr:
     """As `momentum_mean`, with the gradient dampened from the second step on."""
-    return scalar.select(step <= 1.0, g, momentum * buffer + (1.0 - dampening) * g)
+    return flushed(scalar.select(step <= 1.0, g, momentum * buffer + (1.0 - dampening) * g), tiny)
 
 
 @elementwise
@@ -93,12 +93,12 @@ class SGD(Optimizer):
             return sgd_step(p, g, lr=lr), {}
         buffer = state["momentum_buffer"]
         new: State = {}
+        keep = {"momentum": momentum, "tiny": smallest(p.dtype)}
         if group["dampening"]:
             new["step"] = counted(state["step"])
-            damp = group["dampening"]
-            buffer = dampened_mean(buffer, g, new["step"], momentum=momentum, dampening=damp)
+            buffer = dampened_mean(buffer, g, new["step"], dampening=group["dampening"], **keep)
         else:
-            buffer = momentum_mean(buffer, g, momentum=momentum)
+            buffer = momentum_mean(buffer, g, **keep)
         new["momentum_buffer"] = buffer
         direction = nesterov_direction(g, buffer, momentum=momentum) if group["nesterov"] else buffer
         return sgd_step(p, direction, lr=lr), new
