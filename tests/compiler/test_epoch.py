@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,41 @@ def test_reports_are_seldom() -> None:
     step.epoch(X, X, 1)
     step.epoch(X, X, 1, report=seen.append)
     assert len(seen) < 10 and seen[-1] == 90
+
+
+@pytest.mark.parametrize("chunk", [0.0, 1.0])  # every iteration by itself, or most of them at once
+@pytest.mark.parametrize("batch_size", [10, 12])
+def test_gradients_are_those_of_the_last_batch(
+    batch_size: int, chunk: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights' gradients are stored in the last iteration only: before, nobody can look at them."""
+    monkeypatch.setattr(chunks, "_CHUNK", chunk)
+    models = [nn.Sequential(nn.Linear(6, 33), nn.ReLU(), nn.Linear(33, 6)) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    rules = [optim.SGD(model.parameters(), lr=0.05, momentum=0.9) for model in models]
+
+    def step(model, rule, x, y):
+        rule.zero_grad()
+        loss = ((model(x) - y) ** 2).mean()
+        loss.backward()
+        rule.step()
+        return loss
+
+    eager = functools.partial(step, models[0], rules[0])
+    compiled = cr.compile(lambda x, y: step(models[1], rules[1], x, y))
+
+    def agree() -> None:
+        for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):
+            np.testing.assert_allclose(a.grad.data, b.grad.data, rtol=1e-4, atol=1e-6)
+
+    for _ in range(3):
+        for start in range(0, len(X), batch_size):
+            eager(X[start : start + batch_size], X[start : start + batch_size])
+        compiled.epoch(X, X, batch_size, shuffle=False)
+        agree()
+        eager(X[:batch_size], X[:batch_size])
+        compiled(X[:batch_size], X[:batch_size])
+        agree()
 
 
 def test_what_is_watched_is_that_of_the_last_batch() -> None:

@@ -21,6 +21,7 @@ from chainrule.compiler.cpu.chunks import Progress
 from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.compiler.express import MISS
 from chainrule.compiler.lazy import refuse_lazy, refuse_lazy_results
+from chainrule.compiler.listing import listing, table
 from chainrule.compiler.lost import refuse_lost
 from chainrule.compiler.plan import LAST, Plan
 from chainrule.compiler.step import Step
@@ -36,7 +37,7 @@ _MANY = 8  # so many programs of one function are probably a mistake
 _KEPT = 64  # so many are kept, and above `_MANY` no more than have `_BYTES` together
 _BYTES = 1 << 30
 _SOURCES: dict[str, Callable[[Step], str]] = {
-    "nests": lambda step: step.listing,
+    "nests": lambda step: listing(step.work),
     "llvm": lambda step: step.native.ir,
     "asm": lambda step: step.native.assembly(),
 }
@@ -133,7 +134,8 @@ class Compiled:
     def table(self) -> str:
         """Return the kernels of the latest call: flops, bytes, parts and buffers, one line for each."""
         _ = self.stages
-        return cast("Plan", self._latest).step.table
+        step = cast("Plan", self._latest).step
+        return table(step.work, step.block_bytes)
 
     def watch(self, name: str) -> None:
         """Make an intermediate an output of later calls: it is then in `watched[name]`.

@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from chainrule.compiler.cpu.schedule import Call, Gate, Place
 from chainrule.compiler.cpu.target import target
 from chainrule.compiler.fixed import Fixed, is_small
 from chainrule.compiler.identity import identity
+from chainrule.compiler.listing import Work
 from chainrule.compiler.nests.agenda import Item
 from chainrule.compiler.nests.buffer import Buffer
 from chainrule.compiler.nests.lower import Lowering
@@ -48,10 +49,8 @@ from chainrule.errors import ArgumentError
 
 _ROLES = (
     "argument", "captured", "constant", "result", "stream", "flag", "setting", "inner",
-    "source", "order", "losses",
+    "source", "order", "losses", "last",
 )  # fmt: skip
-
-Work: TypeAlias = tuple[Any, list[Buffer], tuple[int, ...]]
 
 
 class Step:
@@ -72,6 +71,7 @@ class Step:
         self._block = empty((max(self.block_bytes, 1),), np.uint8)
         self._states = np.zeros((len(outside.streams), 3), np.uint64)
         self._numbers = (ctypes.c_double * max(outside.slots, 1))()
+        self._last = np.ones(1, np.int64)  # one run by itself is the last one
         self._flags = bytearray(max(len(self._reports), 1))
         self._table = (ctypes.c_void_p * self._base["end"])()
         self._fill_fixed()
@@ -98,7 +98,7 @@ class Step:
         program = self.program
         counts = (
             len(program.arguments), len(program.captured), len(self.outside.constants), len(program.results),
-            len(self.outside.streams), 1, 1, 1, len(program.arguments), 1, 1,
+            len(self.outside.streams), 1, 1, 1, len(program.arguments), 1, 1, 1,
         )  # fmt: skip
         return dict(zip((*_ROLES, "end"), itertools.accumulate(counts, initial=0), strict=True))
 
@@ -162,31 +162,9 @@ class Step:
             gathers.append(Call(Gather(rows, width), operands, (2,)))
         size = self._loss_bytes
         kept = (Place(base["result"], size=size), Place(base["losses"], step=size))
-        calls = [*gathers, *asking(self._calls, gathers), Call(Record(size), kept, (1,))]
+        inner = [each.moved(base["last"], 8) for each in asking(self._calls, gathers)]
+        calls = [*gathers, *inner, Call(Record(size), kept, (1,))]
         return Native(calls, target(), self._gate(len(gathers)))
-
-    @property
-    def listing(self) -> str:
-        """Every kernel with the buffers it works on: loop nests in full, others by their description."""
-        lines: list[str] = []
-        for kernel, buffers, writes in self.work:
-            names = [f"{'*' if i in writes else ''}{each.name}" for i, each in enumerate(buffers)]
-            lines.append(f"# {kernel.name}: {' '.join(names)}\n{kernel!r}")
-        return "\n\n".join(lines)
-
-    @property
-    def table(self) -> str:
-        """One line for each kernel: what it costs, into how many parts it is cut, what it touches."""
-        lines = [f"{'kernel':<18}{'flops':>14}{'bytes':>14}{'parts':>7}  buffers (* written)"]
-        for kernel, buffers, writes in self.work:
-            names = [f"{'*' if i in writes else ''}{each.name}" for i, each in enumerate(buffers)]
-            sizes = f"{kernel.flops:>14,}{kernel.bytes:>14,}{kernel.parts:>7}"
-            lines.append(f"{kernel.name:<18}{sizes}  {' '.join(names)}")
-        totals = [sum(getattr(each[0], what) for each in self.work) for what in ("flops", "bytes")]
-        lines.append(
-            f"{'all':<18}{totals[0]:>14,}{totals[1]:>14,}{'':>7}  {self.block_bytes:,} bytes of memory"
-        )
-        return "\n".join(lines)
 
     # ---- making ----------------------------------------------------------------------------------
     def _kernel(self, item: Item) -> Work:
@@ -231,6 +209,7 @@ class Step:
         table[base["flag"]] = address(self._flags)
         table[base["setting"]] = ctypes.addressof(self._numbers)
         table[base["inner"]] = address(self._block)
+        table[base["last"]] = address(self._last)
 
     # ---- running ---------------------------------------------------------------------------------
     def run(self, arguments: Sequence[Array], captured: Sequence[Array]) -> Found:
@@ -322,11 +301,15 @@ class Step:
             after = order[: len(self._batch[0])]  # the last batch asks for one after it, too
             self._hold_read(self._base["order"], np.concatenate([order, after]))
             self._hold(self._base["losses"], losses)
+            last = np.zeros(len(losses), np.int64)
+            last[-1:] = 1
             self.before()
             results = self.results.prepare()
+            self._table[self._base["last"]] = address(last)
             try:
                 chunks(self.looped, self._table, len(losses), report)
             finally:
+                self._table[self._base["last"]] = address(self._last)
                 self.after()
                 for array, staged in back:
                     np.copyto(array, staged)

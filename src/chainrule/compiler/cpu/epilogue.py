@@ -76,7 +76,7 @@ class Epilogue:
         here = self._there(code, pointers, at, 1)
         loads = [each.data for each in self.nest.terms if each.kind == "load"]
         places: dict[Any, bool] = dict.fromkeys(loads, False)
-        places |= {(each.buffer, each.place): True for each in self.nest.stores}
+        places |= {(each.buffer, each.place): True for each in self.nest.stores if each.bound is None}
         down, across = self.nest.variables
         for (buffer, place), written in places.items():
             if place.step(down) and place.step(across) == 1:

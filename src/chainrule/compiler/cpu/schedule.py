@@ -69,6 +69,11 @@ class Call:
         """A rough estimate of the time on one thread."""
         return max(self.kernel.flops / _FLOPS, self.kernel.bytes / _BYTES)
 
+    def moved(self, base: int, step: int) -> Call:
+        """Return the call with the places in a base so many bytes further each iteration."""
+        places = (replace(each, step=step) if each.base == base else each for each in self.operands)
+        return replace(self, operands=tuple(places))
+
     def follows(self, other: Call) -> bool:
         """Tell whether this call must come after the other one: one writes what the other touches."""
         return any(

@@ -14,7 +14,7 @@ from typing import Any
 
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.buffer import Buffer
-from chainrule.compiler.nests.index import Variable
+from chainrule.compiler.nests.index import Variable, dynamic, number
 from chainrule.compiler.nests.keeping import folded, forwarded, keeping
 from chainrule.compiler.nests.nest import Store, kept_by
 from chainrule.compiler.nests.term import Term
@@ -126,6 +126,21 @@ class Agenda:
                 read.update(_buffers(each) if each.adds else _read(each))
         self.items = kept[::-1]
 
+    def leave_last(self, last: Buffer) -> None:
+        """Let products store results that nothing reads only where `last` holds 1: no run follows then.
+
+        The first result is left alone, as each iteration of an epoch records it.
+        """
+        read = {each for item in self.items for each in item.operands}
+        read |= {each for item in self.items for store in item.stores for each in _read(store)}
+        bound = dynamic(terms.load(last, number(0)), 0, 1), 1, 1
+        for item in self.items:
+            if item.work is None or len(item.stores) < 2:
+                continue
+            for place, store in enumerate(item.stores):
+                if store.buffer.role == "result" and store.buffer.place and store.buffer not in read:
+                    item.stores[place] = replace(store, bound=bound)
+
     def checks_first(self) -> int:
         """Put what decides about flags in front of all that outlives the step; return how many items.
 
@@ -220,7 +235,7 @@ def _is_simple(store: Store, lanes: Variable) -> bool:
 
 
 def _read(store: Store) -> list[Buffer]:
-    inside = [buffer for read in store.place.reads for buffer in reads_of(read)]
+    inside = [buffer for index in store.indices for read in index.reads for buffer in reads_of(read)]
     return [*reads_of(store.term), *inside]
 
 

@@ -62,6 +62,7 @@ class Lowering:
                 self._refuse(variables, self.elements.of(step.wrong, at), step.text, step.kind)
         self._finish()
         self.agenda.drop_unread()
+        self.agenda.leave_last(Buffer("last", (1,), np.dtype(np.int64), "last"))
         self.checks = self.agenda.checks_first()  # items after which a flag that is up ends the step
 
     # ---- what the program begins with ------------------------------------------------------------

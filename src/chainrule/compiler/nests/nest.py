@@ -34,6 +34,11 @@ class Store:
     bound: terms.Bound | None = None
     adds: bool = False
 
+    @property
+    def indices(self) -> list[Index]:
+        """Where it stores, and what is bound."""
+        return [self.place, *(self.bound or ())[:1]]
+
 
 @dataclass(frozen=True, eq=False)
 class Nest:
@@ -120,7 +125,9 @@ class Nest:
 def _all(stores: Iterable[Store]) -> list[Term]:
     """Return all terms that stores need, those within their places included."""
     stored = list(stores)
-    return terms.walk([s.term for s in stored] + [read for s in stored for read in s.place.reads])
+    return terms.walk(
+        [s.term for s in stored] + [each for s in stored for i in s.indices for each in i.reads]
+    )
 
 
 def _touched(stores: Sequence[Store]) -> tuple[Buffer, ...]:
@@ -166,7 +173,7 @@ def _stored(store: Store, known: dict[Term, str], buffers: dict[int, str]) -> st
     if store.bound is None:
         return text
     index, low, high = store.bound
-    return f"{text} if {low} <= {index} <= {high}"
+    return f"{text} if {low} <= {_read(index, known)} <= {high}"
 
 
 def _read(index: Index, known: dict[Term, str]) -> str:
@@ -233,7 +240,7 @@ def _merged(
     place = len(variables) - 2
     while place >= 0:
         outer, inner = variables[place], variables[place + 1]
-        everywhere = [each for s in stores for each in (s.place, *(s.bound or ())[:1])] + [
+        everywhere = [each for s in stores for each in s.indices] + [
             index for t in _all(stores) for index in terms.indices_of(t)
         ]
         if serial.isdisjoint((outer, inner)) and all(_even(each, outer, inner) for each in everywhere):
