@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from chainrule.core.families import Contraction, contraction
 from chainrule.core.families.contraction import anonymous, parse
 from chainrule.core.registry import public
@@ -89,7 +91,7 @@ def dot(a: Any, b: Any) -> Tensor:
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     """Sum of products over pairs of axes: the last n of `a` with the first n of `b`, or two lists."""
     left, right = _tensor(a), _tensor(b)
-    if isinstance(axes, int):
+    if isinstance(axes, (int, np.integer)):
         over = tuple(range(left.ndim - axes, left.ndim)), tuple(range(axes))
     else:
         over = _axes(axes[0]), _axes(axes[1])

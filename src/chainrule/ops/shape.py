@@ -269,7 +269,8 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Tensor:
     for place, shape in enumerate(shapes):
         if shape != shapes[0]:
             raise ShapeError(f"stack(x): x[{place}] has shape {shape} but x[0] has {shapes[0]}")
-    return joined(*(expand_dims(each, axis) for each in arrays), axis=axis)
+    along = normalize_axis(axis, len(shapes[0]) + 1, "stack(x)")
+    return joined(*(expand_dims(each, along) for each in arrays), axis=along)
 
 
 @public
@@ -331,13 +332,13 @@ def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> 
     x = ary if isinstance(ary, Tensor) else Tensor(ary)
     along = normalize_axis(axis, x.ndim, "split(x)")
     size = x.shape[along]
-    if isinstance(indices_or_sections, int):
+    if isinstance(indices_or_sections, (int, np.integer)):
         if indices_or_sections < 1 or size % indices_or_sections:
             raise ShapeError(
                 f"split(x): axis {along} of size {size} has no {indices_or_sections} equal parts"
             )
         step = size // indices_or_sections
-        places = [step * i for i in range(1, indices_or_sections)]
+        places = [int(step * i) for i in range(1, indices_or_sections)]
     else:
         places = [operator.index(place) for place in indices_or_sections]
     lead = (slice(None),) * along
