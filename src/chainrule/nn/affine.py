@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.core import memory
 from chainrule.core.spec import Shape, known_dtype
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.nn import functional as F
 from chainrule.nn import init
@@ -156,7 +156,7 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Return the same values in fewer axes."""
-        x = F.as_tensor(x)
+        x = as_tensor(x)
         ndim = max(x.ndim, 1)
         if not (-ndim <= self.start_dim < ndim and -ndim <= self.end_dim < ndim):
             raise ShapeError(f"Flatten: axes {self.start_dim} to {self.end_dim} are not in shape {x.shape}")
@@ -179,4 +179,4 @@ class Identity(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Return the input."""
-        return F.as_tensor(x)
+        return as_tensor(x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError, nearest
 from chainrule.nn import functional as F
 from chainrule.nn.module import Module
@@ -26,7 +26,7 @@ class _Loss(Module):
         self._weights = tuple(weights or ())
         self._shown = (*settings, "reduction")
         for name, weight in (weights or {}).items():
-            self.register_buffer(name, None if weight is None else F.as_tensor(weight))
+            self.register_buffer(name, None if weight is None else as_tensor(weight))
         for name, value in {**settings, "reduction": reduction}.items():
             setattr(self, name, value)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.core.mode import no_grad
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ShapeError
 from chainrule.nn import functional as F
 from chainrule.nn import init
@@ -67,7 +67,7 @@ class _BatchNorm(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Normalise by the batch in training (or without running statistics), else by the running ones."""
-        x = F.as_tensor(x)
+        x = as_tensor(x)
         if x.ndim not in self.ranks:
             wanted = " or ".join(f"{rank} axes ({names})" for rank, names in self.ranks.items())
             raise ShapeError(f"{type(self).__name__}: x has shape {x.shape}, needs {wanted}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError
 from chainrule.nn import functional as F
 from chainrule.nn.module import Module
@@ -151,7 +151,7 @@ class FractionalMaxPool2d(_Pool):
         self._refuse_indices(return_indices)
         if (output_size is None) == (output_ratio is None):
             raise ArgumentError("FractionalMaxPool2d: give either output_size or output_ratio")
-        given = None if _random_samples is None else F.as_tensor(_random_samples)
+        given = None if _random_samples is None else as_tensor(_random_samples)
         self.register_buffer("_random_samples", given)
 
     def forward(self, x: Any) -> Tensor:

@@ -14,7 +14,7 @@ from chainrule.core.families.movement import IndexMap, Source
 from chainrule.core.registry import named, public
 from chainrule.core.sample import sample, wrong
 from chainrule.core.spec import Array, Axes, Shape, Spec, known_shape, normalize_axes, normalize_axis
-from chainrule.core.tensor import Tensor, to_array
+from chainrule.core.tensor import Tensor, as_tensor, to_array
 from chainrule.errors import ArgumentError, ShapeError
 
 
@@ -329,7 +329,7 @@ def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[in
 @public
 def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """Cut along an axis: into equal parts (an integer), or before the given places."""
-    x = ary if isinstance(ary, Tensor) else Tensor(ary)
+    x = as_tensor(ary)
     along = normalize_axis(axis, x.ndim, "split(x)")
     size = x.shape[along]
     if isinstance(indices_or_sections, (int, np.integer)):
@@ -352,7 +352,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: flo
         return constant_pad(array, pad_width=pad_width, fill=constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ArgumentError(f"pad(x): mode {mode!r} is not constant, edge, reflect, symmetric or wrap")
-    x = array if isinstance(array, Tensor) else Tensor(array)
+    x = as_tensor(array)
     for axis, (before, after) in enumerate(pairs(pad_width, x.ndim)):
         if before or after:
             places: Any = np.pad(np.arange(x.shape[axis]), (before, after), mode=mode)  # pyright: ignore
@@ -363,7 +363,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: flo
 @public
 def repeat(a: Any, repeats: int | Sequence[int], axis: int | None = None) -> Tensor:
     """Repeat each item along `axis` (of the flattened tensor for None)."""
-    x = a if isinstance(a, Tensor) else Tensor(a)
+    x = as_tensor(a)
     x, axis = (ravel(x), 0) if axis is None else (x, axis)
     along = normalize_axis(axis, x.ndim, "repeat(x)")
     counts = np.asarray(repeats) if isinstance(repeats, Tensor) else to_array(repeats)
@@ -376,7 +376,7 @@ def repeat(a: Any, repeats: int | Sequence[int], axis: int | None = None) -> Ten
 @public
 def tile(A: Any, reps: int | Sequence[int]) -> Tensor:
     """Lay copies of the whole tensor side by side: `reps` of them along each axis."""
-    x = A if isinstance(A, Tensor) else Tensor(A)
+    x = as_tensor(A)
     counts = known_shape(reps, "tile(x)")
     ndim = max(len(counts), x.ndim)
     counts, shape = (1,) * (ndim - len(counts)) + counts, (1,) * (ndim - x.ndim) + x.shape
