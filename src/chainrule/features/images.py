@@ -74,13 +74,6 @@ def positive_pair(what: str, name: str, value: Any) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def positive(what: str, name: str, value: Any) -> int:
-    """Return `value` as a number from 1 up; raises ArgumentError."""
-    if not is_count(value):
-        raise ArgumentError(f"{what}: {name} must be a whole number, at least 1, got {value!r}")
-    return int(value)
-
-
 def is_count(value: Any) -> bool:
     """Say whether `value` is a whole number from 1 up."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1

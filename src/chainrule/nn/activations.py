@@ -10,9 +10,10 @@ from typing import Any
 from chainrule.core.tensor import Tensor
 from chainrule.nn import functional as F
 from chainrule.nn import init
-from chainrule.nn.affine import empty, sized
 from chainrule.nn.applied import Applied
 from chainrule.nn.module import Module
+from chainrule.nn.parameter import blank
+from chainrule.nn.sizes import check_sizes
 
 
 class ReLU(Applied):
@@ -119,9 +120,9 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = None) -> None:
         super().__init__()
-        sized(self, num_parameters=num_parameters)
+        check_sizes(self, num_parameters=num_parameters)
         self.num_parameters, self.init = num_parameters, init
-        self.weight = empty((num_parameters,), dtype)
+        self.weight = blank((num_parameters,), dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
