@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.cli import options as o
+from chainrule.core.spec import Array
 from chainrule.errors import DataError
-from chainrule.train.metrics import Array
 from chainrule.train.predictor import Predictor
 from chainrule.train.reading import TABLES, expand
 

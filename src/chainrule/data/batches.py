@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.whole import whole_number
-from chainrule.data.dataset import Array, Dataset, as_array
+from chainrule.data.dataset import Dataset, as_array
 from chainrule.data.transform import Transform
 from chainrule.errors import ArgumentError, DataError
 

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import numpy as np
-import numpy.typing as npt
 
+from chainrule.core.spec import Array
 from chainrule.errors import DataError, IndexRangeError
 
-Array = npt.NDArray[Any]
 Indices = slice | Sequence[int] | Array
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.whole import whole_number
-from chainrule.data.dataset import Array, Dataset
+from chainrule.data.dataset import Dataset
 from chainrule.errors import ArgumentError
 
 # Far above the stream numbers of epochs, so that no shuffle repeats a draw.

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler import compile as compiled
+from chainrule.core.spec import Array
 from chainrule.core.whole import whole_number
 from chainrule.errors import DataError, ShapeError
 from chainrule.features.gradients import Neighbours, rule_of_channels, strongest_gradient
-from chainrule.features.images import Array, chunk_length, layout_hint, positive_pair
+from chainrule.features.images import chunk_length, layout_hint, positive_pair
 from chainrule.features.orientation import exact_bins, orientation_bins
 from chainrule.features.pixelwise import Pixelwise, plane_length
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.core.whole import whole_number
 from chainrule.errors import ArgumentError, DataError, ShapeError
-from chainrule.features.images import Array
 from chainrule.features.moments import Moments
 from chainrule.features.transformer import Transformer
 

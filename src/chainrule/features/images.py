@@ -11,11 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, DTypeError, ShapeError
 
-Array = npt.NDArray[Any]
 _PIXELS = 2**17  # fewer cost more in calls, more would fit no cache
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.errors import need
 from chainrule.features.gradients import Neighbours, strongest_gradient
 from chainrule.features.histogram import color_histogram
 from chainrule.features.hog import hog
-from chainrule.features.images import Array
 
 _CHANNELS = ("#d1495b", "#3a8f5c", "#1f6fb2")
 

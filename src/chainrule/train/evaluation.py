@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.train.metrics import (
-    Array,
     ClassScore,
     accuracy,
     class_scores,

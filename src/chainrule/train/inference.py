@@ -17,6 +17,7 @@ import numpy as np
 
 from chainrule.compiler import compile as compiled
 from chainrule.core.mode import mode, no_grad
+from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
 from chainrule.core.whole import whole_number
 from chainrule.data import Dataset, TensorTransform
@@ -24,7 +25,6 @@ from chainrule.errors import DataError
 from chainrule.nn import Module
 from chainrule.ops.arithmetic import astype
 from chainrule.train.evaluation import Evaluation, measure
-from chainrule.train.metrics import Array
 from chainrule.train.step import Loss
 
 Prepare = Callable[[Array], Array]

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.errors import need
 from chainrule.train.history import History
-from chainrule.train.metrics import Array
 
 _TRAIN, _VALIDATION = "#1f6fb2", "#d1495b"
 

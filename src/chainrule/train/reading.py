@@ -13,14 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from chainrule.core.spec import Array, Shape
 from chainrule.data import read_image
 from chainrule.data.pixels import SUFFIXES
 from chainrule.errors import DataError
-from chainrule.train.metrics import Array
 
 TABLES = (".csv", ".tsv", ".txt")
-
-Shape = tuple[int, ...]
 
 
 def read_samples(path: Path, sample_shape: Shape, images: bool) -> Array:

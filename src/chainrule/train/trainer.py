@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from chainrule.compiler import compile as compiled
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
 from chainrule.core.whole import whole_number
@@ -33,7 +34,6 @@ from chainrule.train.evaluation import Evaluation
 from chainrule.train.finite import check_finite, finite
 from chainrule.train.history import History, Row
 from chainrule.train.inference import Inference, Prepare
-from chainrule.train.metrics import Array
 from chainrule.train.step import Loss, Penalty, Step, gradients
 from chainrule.train.tally import Tally, is_labels
 
