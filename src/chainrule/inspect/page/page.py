@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from chainrule.errors import ArgumentError
+from chainrule.files import replace_with
 from chainrule.inspect.draw import Drawing
-from chainrule.inspect.draw.files import write
 from chainrule.inspect.draw.folding import Fold
 from chainrule.inspect.page.contents import contents
 
@@ -52,7 +52,8 @@ def page(
             f"show: {target.name!r} must end in .html", hint="graph.draw(path) writes .svg, .png, .pdf"
         )
     html = _filled(contents(drawing, drawing.opened(fold)), title)
-    return Page(html, write(target, html.encode()))
+    replace_with(target, lambda file: file.write(html.encode()))
+    return Page(html, target)
 
 
 def _filled(data: object, title: str) -> str:
