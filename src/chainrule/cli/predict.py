@@ -10,9 +10,10 @@ import typer
 
 from chainrule.cli import options as o
 from chainrule.core.spec import Array
+from chainrule.data.table import TABLES
 from chainrule.errors import DataError
 from chainrule.train.predictor import Predictor
-from chainrule.train.reading import TABLES, expand
+from chainrule.train.reading import expand
 
 
 def predict(

@@ -129,6 +129,11 @@ class Splits:
         return {name: part for name, part in every.items() if part is not None}
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the data should be told: the notes, and which files were left out."""
+        return (*self.notes, *(f"left out: {each.path} ({each.reason})" for each in self.skipped))
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes; empty for a regression."""
         return self.train.classes
