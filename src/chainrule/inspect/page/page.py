@@ -36,12 +36,7 @@ class Page:
         return f"<page {self.path}: open it in a browser, or .open()>"
 
 
-def page(
-    drawing: Drawing,
-    path: str | os.PathLike[str] | None = None,
-    fold: Fold = "auto",
-    title: str = "graph",
-) -> Page:
+def page(drawing: Drawing, path: str | os.PathLike[str] | None = None, fold: Fold = "auto") -> Page:
     """Write the page of a drawing to `path`, or to a temporary file if None.
 
     Raises ArgumentError where `path` does not end in .html.
@@ -51,12 +46,12 @@ def page(
         raise ArgumentError(
             f"show: {target.name!r} must end in .html", hint="graph.draw(path) writes .svg, .png, .pdf"
         )
-    html = _filled(contents(drawing, drawing.opened(fold)), title)
+    html = _filled(contents(drawing, drawing.opened(fold)))
     replace_with(target, lambda file: file.write(html.encode()))
     return Page(html, target)
 
 
-def _filled(data: object, title: str) -> str:
+def _filled(data: object) -> str:
     """Return the template with everything that belongs into it."""
     folder = files("chainrule.inspect.page")
     template, style, script = (
@@ -66,7 +61,6 @@ def _filled(data: object, title: str) -> str:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace(
         "<", "\\u003c"
     )
-    parts = {"title": escape(title), "style": style, "script": script, "data": text}
-    for name in ("title", "style", "script", "data"):
-        template = template.replace(f"<!--{name}-->", parts[name], 1)
+    for name, part in (("style", style), ("script", script), ("data", text)):
+        template = template.replace(f"<!--{name}-->", part, 1)
     return template
