@@ -1,4 +1,7 @@
-"""`chainrule predict`: what a trained model says of pictures, tables and archives."""
+"""`chainrule predict`: what a trained model says of pictures, tables and archives.
+
+A line for each picture, row or sample, or all of it as JSON. The scores come from a `Predictor`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""`chainrule train`: from the name of a data set to a tested model in a run folder."""
+"""`chainrule train`: from the name of a data set to a tested model in a run folder.
+
+The options become settings (`choices`), recipes fill in the rest, an `Experiment` does the work; here it is
+begun or gone on with, and told.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Convolution layers: one class for every number of axes, and what a user calls."""
+"""Convolution layers: one class for every number of axes, and what a user calls.
+
+Sizes are checked when a layer is made, so that a mistake is told there and not at its first call. What a
+convolution computes is an op's business.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Names that users of other libraries try first, and what stands for them here."""
+"""Names that users of other libraries try first, and what stands for them here.
+
+Names of modules are asked for in `nn`, methods on a model; the answers are hints of errors.
+"""
 
 from __future__ import annotations
 

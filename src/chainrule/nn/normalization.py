@@ -1,4 +1,7 @@
-"""Normalisation layers, and the running statistics that batch norm keeps."""
+"""Normalisation layers, and the running statistics that batch norm keeps.
+
+The arithmetic is `functional`'s; the layers hold scale, shift and statistics, and say when to learn them.
+"""
 
 from __future__ import annotations
 

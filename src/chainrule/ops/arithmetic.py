@@ -1,4 +1,7 @@
-"""Arithmetic on two numbers or one: the operators of Python and NumPy."""
+"""Arithmetic on two numbers or one: the operators of Python and NumPy.
+
+Rounding, bounds and conversions are here, too: whatever is one step of arithmetic on single numbers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""New tensors: from data, or filled with a rule."""
+"""New tensors: from data, or filled with a rule.
+
+They have no history, and may ask for gradients. Random ones are in `random`.
+"""
 
 from __future__ import annotations
 

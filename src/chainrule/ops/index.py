@@ -1,4 +1,8 @@
-"""Indexing: NumPy's whole `x[...]`, split into slices (a movement) and lookups by integer arrays."""
+"""Indexing: NumPy's whole `x[...]`, split into slices (a movement) and lookups by integer arrays.
+
+Both have rules of their own: the gradient of a lookup adds up where an item was taken several times. Which
+elements a mask selects is looked up at once.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Contractions: matrix products and their kin."""
+"""Contractions: matrix products and their kin.
+
+Two are declared by the names of their axes; `dot`, `tensordot` and `einsum` make a contraction for each
+pattern that they are called with, and keep it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Reductions over axes: sums, extremes, and the statistics made of them."""
+"""Reductions over axes: sums, extremes, and the statistics made of them.
+
+Sums and extremes are folds, declared by one step; the statistics are made of them, with gradients claimed
+where a shorter one is known.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Movements: other shapes, orders and neighbourhoods of the same numbers."""
+"""Movements: other shapes, orders and neighbourhoods of the same numbers.
+
+A movement is declared by its index map; views and transposes are claims that are quicker. Joining, and what
+sums back over broadcast axes, are opaque.
+"""
 
 from __future__ import annotations
 

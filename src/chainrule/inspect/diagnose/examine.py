@@ -1,4 +1,7 @@
-"""One batch examined: forward and backward once, and everything put back as it was."""
+"""One batch examined: forward and backward once, and everything put back as it was.
+
+What is measured is `snapshot`'s, what it means `symptoms`'; a whole training is watched by a `Monitor`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A scene into a file: SVG, PNG or PDF, whole or not at all."""
+"""A scene into a file: SVG, PNG or PDF, whole or not at all.
+
+The ending of the name says which; a page in HTML is written by `inspect.page`.
+"""
 
 from __future__ import annotations
 

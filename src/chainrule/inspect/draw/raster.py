@@ -1,4 +1,7 @@
-"""A scene as PNG or PDF, drawn by matplotlib with the very shapes of the SVG."""
+"""A scene as PNG or PDF, drawn by matplotlib with the very shapes of the SVG.
+
+Units of the scene are points of the page. What is drawn is known by `scene` alone.
+"""
 
 from __future__ import annotations
 

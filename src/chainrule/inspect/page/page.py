@@ -1,4 +1,7 @@
-"""From a drawing to an HTML page, to a file, to a notebook, to a browser."""
+"""From a drawing to an HTML page, to a file, to a notebook, to a browser.
+
+The template, its style and its script lie beside this file; what fills them is `contents`'.
+"""
 
 from __future__ import annotations
 

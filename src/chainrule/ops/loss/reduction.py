@@ -1,4 +1,7 @@
-"""What all losses share: how they are reduced, and how a target or a weight is fitted to the input."""
+"""What all losses share: how they are reduced, and how a target or a weight is fitted to the input.
+
+Shapes that do not agree are an error here, because broadcasting them would be a silent mistake.
+"""
 
 from __future__ import annotations
 

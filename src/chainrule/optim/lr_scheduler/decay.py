@@ -1,4 +1,7 @@
-"""Schedules that are one line of arithmetic: the initial rate times a factor of the count."""
+"""Schedules that are one line of arithmetic: the initial rate times a factor of the count.
+
+Each says its rates after so many steps; writing them into the groups is `schedule`'s business.
+"""
 
 from __future__ import annotations
 
