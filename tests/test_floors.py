@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 NAME = "chainrule"
 
 FLOORS: tuple[set[str], ...] = (
-    {"errors"},
-    {"scalar"},
+    {"errors", "files"},
+    {"scalar", "figures"},
     {"core"},
     {"ops"},
     {"nn", "optim", "inspect", "compiler"},

@@ -139,7 +139,7 @@ def missing_name(where: str, name: str, known: Iterable[str], hint: str = "") ->
     return UnknownNameError(f"{where}: there is no {name!r}", hint=hint or nearest(name, public))
 
 
-def need(module: str, for_: str, install: str = "all") -> ModuleType:
+def need(module: str, for_: str) -> ModuleType:
     """Import an optional dependency, or say what needs it and how to install it."""
     try:
         return importlib.import_module(module)
@@ -147,5 +147,5 @@ def need(module: str, for_: str, install: str = "all") -> ModuleType:
         package = module.partition(".")[0]
         raise MissingDependencyError(
             f"{for_}: the package {package!r} is not installed ({error})",
-            hint=f"pip install 'chainrule[{install}]'",
+            hint="pip install 'chainrule[all]'",
         ) from error

@@ -206,7 +206,7 @@ def test_archives_and_tables_for_prediction(chainrule: Chainrule, tmp_path: Path
     np.savez(tmp_path / "a.npz", x=np.zeros((3, 2), np.float32))
     assert chainrule("predict", "run", "a.npz").out.splitlines()[2].startswith("a.npz[2]: ")
     for name, text, message in (
-        ("words.csv", "1,2\n3,x\n", "row 2 is not all numbers"),
+        ("words.csv", "1,2\n3,x\n", "line 2 is not all numbers"),
         ("wide.csv", "1,2,3\n", r"takes samples (2,), these are (3,)"),
         ("empty.csv", "", "no rows of numbers"),
         ("ragged.csv", "1,2\n3\n", "rows differ in length"),

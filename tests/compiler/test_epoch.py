@@ -118,9 +118,13 @@ WRONG = {
     "rows of several lengths": (([[1.0, 2.0], [3.0]], [0, 1], 2), {}, "x is no array of rows"),
     "a number": ((X, 3, 2), {}, "y is a single number"),
     "another length": ((X, X[:5], 2), {}, "x has 90 rows but y has 5"),
-    "no batch": ((X, X, 0), {}, "batch_size must be at least 1"),
-    "half an epoch": ((X, X, 10), {"epoch": 1.5}, "epoch must be a whole number"),
-    "an epoch before the first": ((X, X, 10), {"epoch": -1}, "epoch must be at least 0"),
+    "no batch": ((X, X, 0), {}, "batch_size must be an integer of at least 1, got 0"),
+    "half an epoch": ((X, X, 10), {"epoch": 1.5}, "epoch must be an integer of at least 0, got 1.5"),
+    "an epoch before the first": (
+        (X, X, 10),
+        {"epoch": -1},
+        "epoch must be an integer of at least 0, got -1",
+    ),
     "half a seed": ((X, X, 10), {"seed": 0.5}, "seed: must be an integer in"),
 }
 

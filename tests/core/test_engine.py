@@ -234,6 +234,7 @@ def test_argnums_jacobian_vjp():
     one, two = cr.jacobian(f, argnums=(0, 1))(a, b)
     assert one.shape == (2, 2, 3)
     np.testing.assert_array_equal(two.data, a)
+    np.testing.assert_array_equal(cr.jacobian(f, argnums=np.int64(1))(a, b).data, a)
     value, pullback = cr.vjp(f, a, b)
     np.testing.assert_array_equal(value.data, a @ b)
     np.testing.assert_array_equal(pullback(np.array([1.0, 0.0]))[1].data, a[0])

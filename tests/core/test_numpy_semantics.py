@@ -188,7 +188,7 @@ SHAPES = [
     ("matmul", (A, B), {}), ("matmul", (B, A.T), {}), ("matmul", (C, A.T), {}), ("matmul", (C, C.transpose(0, 2, 1)), {}),
     ("matmul", (B, B), {}), ("matmul", (C[:, None], A.T), {}), ("dot", (A, B), {}), ("dot", (B, B), {}), ("dot", (C, A.T), {}),
     ("dot", (A, 2.0), {}), ("outer", (B, A), {}), ("tensordot", (C, C), {"axes": 3}), ("tensordot", (A, B), {"axes": 1}),
-    ("tensordot", (C, A), {"axes": (2, 1)}), ("tensordot", (C, C), {"axes": ((0, 2), (0, 2))}), ("tensordot", (A, B), {"axes": 0}),
+    ("tensordot", (C, A), {"axes": (2, 1)}), ("tensordot", (C, C), {"axes": ((0, 2), (0, 2))}), ("tensordot", (A, B), {"axes": np.int64(0)}),
     ("einsum", ("ij,j->i", A, B), {}), ("einsum", ("ij,kj", A, A), {}), ("einsum", ("ii->i", A[:3, :3]), {}),
     ("einsum", ("ii", A[:3, :3]), {}), ("einsum", ("ij->ji", A), {}), ("einsum", ("ij->", A), {}), ("einsum", ("i,i,i->", B, B, B), {}),
     ("einsum", ("bij,bkj->bik", C, C), {}), ("einsum", ("...ij,kj->...ik", C, A), {}), ("einsum", ("ij,ij,j->i", A, A, B), {}),
@@ -215,11 +215,16 @@ def test_shapes_and_products(name, args, kwargs):
 
 
 def test_split():
-    for cut in (2, [1, 3], [0, 2, 9]):
+    for cut in (2, np.int64(2), [1, 3], [0, 2, 9]):
         for ours, theirs in zip(cr.split(A, cut, axis=1), np.split(A, cut, axis=1), strict=True):
             compare(ours, theirs)
     with pytest.raises(cr.errors.ShapeError, match="has no 3 equal parts"):
         cr.split(A, 3, axis=1)
+
+
+def test_a_wrong_axis_of_a_stack():
+    with pytest.raises(cr.errors.ShapeError, match=r"stack\(x\): axis 5 is out of bounds"):
+        cr.stack([A, A], axis=5)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (0, 3), (2, 0, 3)])

@@ -156,7 +156,11 @@ def test_a_transformer_of_scikit_learn_is_a_feature_and_sees_all_training_images
             ArgumentError,
             "must be a transformer or a function of images",
         ),
-        (lambda: both(batch_size=0).fit(TRAIN), ArgumentError, "batch_size must be a whole number"),
+        (
+            lambda: both(batch_size=0).fit(TRAIN),
+            ArgumentError,
+            "batch_size must be an integer of at least 1, got 0",
+        ),
         (lambda: Concatenate([np.mean]).fit(TRAIN), ShapeError, "mean gave () for 50 images"),
         (lambda: both().fit(TRAIN).transform(TEST.repeat(2, 2)), ShapeError, "when fitted"),
     ],

@@ -162,7 +162,7 @@ def test_features_of_constants_may_stand_in_a_compiled_function() -> None:
             PHOTOS,
             {"orientations": 0},
             ArgumentError,
-            "orientations must be a whole number, at least 1, got 0",
+            "orientations must be an integer of at least 1, got 0",
         ),
         (PHOTOS, {"orientations": 4.5}, ArgumentError, "got 4.5"),
         (PHOTOS, {"pixels_per_cell": 8}, ArgumentError, "pixels_per_cell must be (rows, columns)"),

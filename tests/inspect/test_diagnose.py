@@ -229,6 +229,15 @@ def test_monitor_thins_out_its_snapshots() -> None:
     assert monitor.iterations == list(range(0, 57, 8)) and len(monitor.course.losses) == 57
 
 
+def test_pictures_bear_names_in_any_script() -> None:
+    model, monitor = nn.Sequential({"層": nn.Linear(2, 2), "$relu$": nn.ReLU()}), Monitor()
+    for _ in range(2):
+        loss = F.mse_loss(model(cr.ones((4, 2))), cr.zeros((4, 2)))
+        loss.backward()
+        monitor.on_iteration(model, loss)
+    assert all(each.startswith(b"\x89PNG") for each in monitor.figures().values())
+
+
 def test_text_json_and_page(digits: tuple[Any, Any]) -> None:
     cr.random.seed(0)
     with np.errstate(all="ignore"):

@@ -178,3 +178,9 @@ def test_names_are_data_in_svg(tmp_path: Path) -> None:
     assert "<script>&$x$·" in texts
     assert "nan" in texts
     cr.ComputationalGraph(cr.exp(x)).draw(tmp_path / "net.png")
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf"])
+def test_names_in_any_script_are_drawn_in_silence(ending: str, tmp_path: Path) -> None:
+    x = cr.tensor(2.0, requires_grad=True, name="層")
+    assert cr.ComputationalGraph(x * x).draw(tmp_path / f"graph.{ending}").stat().st_size > 1000

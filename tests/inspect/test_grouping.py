@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.core.families import composite
-from chainrule.core.mode import scoped
+from chainrule.core.mode import Scope, mode
 from chainrule.core.op import Op
 from chainrule.core.registry import REGISTRY
 from chainrule.core.tensor import Tensor
@@ -73,6 +75,15 @@ def test_boxes_inside_boxes_open_one_after_the_other() -> None:
     local = graph.group("layer_norm")["layer_norm"].local(0)
     assert isinstance(local, Local)
     assert local.dense().shape == (2, 2, 2, 2)
+
+
+@contextmanager
+def scoped(kind: str, label: str, owner: object) -> Iterator[None]:
+    """Mark what is computed inside as a call of `owner`, as modules and composites do."""
+    outer = mode.scope
+    mode.scope = Scope(kind, label, owner, outer)
+    yield
+    mode.scope = outer
 
 
 def test_a_scope_with_two_results_stays_open() -> None:

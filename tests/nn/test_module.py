@@ -245,7 +245,7 @@ MISUSES: list[tuple[Any, type[Exception], str]] = [
     (lambda: nn.Conv2d(3, 4, 3, padding="full"), ArgumentError, "Conv2d: padding must be numbers, 'same' or 'valid', got 'full'"),
     (lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"), ArgumentError, "Conv2d: there is no padding_mode 'mirror'"),
     (lambda: nn.MaxPool2d(2, return_indices=True), ArgumentError, "MaxPool2d: return_indices is not supported"),
-    (lambda: nn.MSELoss("average"), ArgumentError, "MSELoss: there is no reduction 'average'"),
+    (lambda: nn.MSELoss("average"), ArgumentError, "MSELoss: reduction must be mean, sum or none, got 'average'"),
     (lambda: nn.Conv2d(3, 4, 3)(np.zeros((1, 3, 8, 8), np.uint8)), DTypeError, "conv2d(x, weight, bias): x is uint8, needs floats"),
     (lambda: nn.Linear(3, 4)(np.zeros((1, 3), int)), DTypeError, "linear(x, weight, bias): x is int64, needs floats"),
     (lambda: nn.BatchNorm2d(3)(cr.ones((2, 3))), ValueError, "BatchNorm2d: x has shape (2, 3), needs 4 axes (n c y x)"),

@@ -114,7 +114,7 @@ def test_the_parameter_s_array_is_back_even_when_the_loss_fails() -> None:
     ("use", "message"),
     [
         (lambda: RandomSearch((2,), distance, scale=-1), "scale must be a finite number of at least 0"),
-        (lambda: RandomSearch((2,), distance, tries=0), "tries must be at least 1, got 0"),
+        (lambda: RandomSearch((2,), distance, tries=0), "tries must be an integer of at least 1, got 0"),
         (lambda: RandomSearch([], distance), "the list of parameters is empty"),
         (lambda: NumericalGradientDescent([cr.ones(2)], h=0.0), "h must be a finite number above 0"),
         (lambda: NumericalGradientDescent([cr.ones(2)]).step(), "step needs a closure"),

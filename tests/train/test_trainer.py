@@ -213,11 +213,23 @@ def test_inputs_take_the_dtype_of_the_model() -> None:
     [
         (lambda t: t.fit(IMAGES.x), DataError, r"train: must be a Dataset or a pair \(x, y\), got ndarray"),
         (lambda t: t.fit((IMAGES.x, IMAGES.y[:-1])), DataError, "x has 70 samples but y has 69"),
-        (lambda t: t.fit(IMAGES, epochs=-1), ArgumentError, "epochs must be a whole number from 0, got -1"),
+        (
+            lambda t: t.fit(IMAGES, epochs=-1),
+            ArgumentError,
+            "epochs must be an integer of at least 0, got -1",
+        ),
         (lambda t: t.fit(IMAGES, epochs=1.5), ArgumentError, "epochs must be"),
-        (lambda t: t.fit(IMAGES, batch_size=0), ArgumentError, "batch_size must be a positive integer"),
+        (
+            lambda t: t.fit(IMAGES, batch_size=0),
+            ArgumentError,
+            "batch_size must be an integer of at least 1, got 0",
+        ),
         (lambda t: t.predict(IMAGES.x[:0]), DataError, "x holds no samples"),
-        (lambda t: t.predict(IMAGES.x, batch_size=0), ArgumentError, "batch_size must be from 1"),
+        (
+            lambda t: t.predict(IMAGES.x, batch_size=0),
+            ArgumentError,
+            "batch_size must be an integer of at least 1, got 0",
+        ),
     ],
 )
 def test_wrong_use(call: Any, kind: type[Exception], message: str) -> None:

@@ -1,4 +1,7 @@
-"""The verbs of the command line, gathered; each lives in a file of its own."""
+"""The verbs of the command line, gathered; each lives in a file of its own.
+
+Only names are given here, and what holds for all of them: help, version and `--debug`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From the options of a command to what the packages below take: pure sorting and parsing."""
+"""From the options of a command to what the packages below take: pure sorting and parsing.
+
+What a value may be is checked where it is used; here it is only read. Nothing is told on the screen.
+"""
 
 from __future__ import annotations
 

@@ -98,8 +98,8 @@ def _prepared(params: Mapping[str, Any], console: Console) -> tuple[told.Folder,
         raise ArgumentError(
             f"compare: the folder {str(path)!r} is not empty", hint="--overwrite, or --out with another"
         )
-    for note in (*splits.notes, *(f"left out: {each.path} ({each.reason})" for each in splits.skipped)):
-        console.print(note, markup=False)
+    for remark in splits.remarks:
+        console.print(remark, markup=False)
     counts = ", ".join(f"{len(part):,} {name}" for name, part in splits.parts.items())
     console.print(f"{splits.name}: {counts}; {params['budget']} -> {path}", markup=False)
     target, work = told.Folder(path, f"{splits.name}: compared"), _work(params, splits, given, seconds)

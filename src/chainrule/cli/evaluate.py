@@ -1,4 +1,8 @@
-"""`chainrule evaluate`: what a trained model is worth on a split of its own data, or of others."""
+"""`chainrule evaluate`: what a trained model is worth on a split of its own data, or of others.
+
+Precision, recall and F1 of each class as a table, then the means; the last line is the accuracy. What is
+measured is `chainrule.train.evaluation`'s.
+"""
 
 from __future__ import annotations
 

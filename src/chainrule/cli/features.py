@@ -1,4 +1,7 @@
-"""`chainrule features`: a picture of what each hand-made feature sees in an image."""
+"""`chainrule features`: a picture of what each hand-made feature sees in an image.
+
+The picture is `chainrule.features.picture`'s; here an image is read and a file is written.
+"""
 
 from __future__ import annotations
 

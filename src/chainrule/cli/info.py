@@ -1,4 +1,8 @@
-"""`chainrule info`: what is in a data set, or in a run."""
+"""`chainrule info`: what is in a data set, or in a run.
+
+Counts and ranges come from `chainrule.data.summary`, settings and epochs from the run folder; here they
+become tables.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The options of the command line, declared once each; the verbs name those that they take."""
+"""The options of the command line, declared once each; the verbs name those that they take.
+
+Three groups of them (the network, training, the data) are the same for several verbs, which take a group
+whole (`taking`). What a value means is known in `choices`, and below.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`chainrule predict`: what a trained model says of pictures, tables and archives."""
+"""`chainrule predict`: what a trained model says of pictures, tables and archives.
+
+A line for each picture, row or sample, or all of it as JSON. The scores come from a `Predictor`.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.cli import options as o
+from chainrule.core.spec import Array
+from chainrule.data.table import TABLES
 from chainrule.errors import DataError
-from chainrule.train.metrics import Array
 from chainrule.train.predictor import Predictor
-from chainrule.train.reading import TABLES, expand
+from chainrule.train.reading import expand
 
 
 def predict(

@@ -1,4 +1,7 @@
-"""What a training looks like: a progress bar on a terminal, a line for each epoch anywhere else."""
+"""What a training looks like: a progress bar on a terminal, a line for each epoch anywhere else.
+
+Both are watchers of a `Trainer`; what is measured, and when, is its business.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Ctrl-C and a polite kill: the run finishes its iteration, saves, and says how to go on."""
+"""Ctrl-C and a polite kill: the run finishes its iteration, saves, and says how to go on.
+
+The first signal is only noted, in what is running; what stops, and when, is not known here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""`chainrule train`: from the name of a data set to a tested model in a run folder."""
+"""`chainrule train`: from the name of a data set to a tested model in a run folder.
+
+The options become settings (`choices`), recipes fill in the rest, an `Experiment` does the work; here it is
+begun or gone on with, and told.
+"""
 
 from __future__ import annotations
 
@@ -91,8 +95,8 @@ def _prepared(params: Mapping[str, Any], console: Console) -> Experiment:
             f"train: the folder {str(folder.folder)!r} is not empty",
             hint="--resume goes on with the run in it, --overwrite replaces it, --out names another",
         )
-    for note in (*splits.notes, *(f"left out: {each.path} ({each.reason})" for each in splits.skipped)):
-        console.print(note, markup=False)
+    for remark in splits.remarks:
+        console.print(remark, markup=False)
     if params["time_budget"]:
         settings = _fitting(settings, splits, params, console)
     return begin(folder, settings, splits, params["save_every"])

@@ -6,7 +6,6 @@ a program is made. What a program does with them is not known here.
 
 from __future__ import annotations
 
-import operator
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
@@ -127,17 +126,6 @@ def _built(leaves: Iterator[Any], layout: Any) -> Any:
         return items
     made = [_built(leaves, part) for part in parts]
     return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are
-
-
-def whole_number(name: str, given: Any, least: int) -> int:
-    """Return a whole number given to `epoch`; ArgumentError for what is none, or less than `least`."""
-    try:
-        whole = operator.index(given)
-    except TypeError:
-        raise ArgumentError(f"epoch: {name} must be a whole number, got {given!r}") from None
-    if whole < least:
-        raise ArgumentError(f"epoch: {name} must be at least {least}, got {whole}")
-    return whole
 
 
 def rows_of(name: str, given: Any) -> Array:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from chainrule.compiler.addresses import native
-from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt, rows_of, whole_number
+from chainrule.compiler.arguments import flattened, is_array, kind_of, rebuilt, rows_of
 from chainrule.compiler.cpu.chunks import Progress
 from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.compiler.express import MISS
@@ -31,6 +31,7 @@ from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor, tick
 from chainrule.core.trace import Trace
+from chainrule.core.whole import whole_number
 from chainrule.errors import ArgumentError, TraceError, UnknownNameError, nearest
 
 _MANY = 8  # so many programs of one function are probably a mistake
@@ -170,7 +171,8 @@ class Compiled:
         Ctrl-C stops it between two iterations. Raises ArgumentError for a wrong batch size, for rows that
         do not belong together, and where the function does not return one number.
         """
-        batch_size, epoch = whole_number("batch_size", batch_size, 1), whole_number("epoch", epoch, 0)
+        batch_size = whole_number("epoch", "batch_size", batch_size)
+        epoch = whole_number("epoch", "epoch", epoch, least=0)
         xs, ys = rows_of("x", x), rows_of("y", y)
         if len(xs) != len(ys):
             raise ArgumentError(f"epoch: x has {len(xs)} rows but y has {len(ys)}")

@@ -6,8 +6,7 @@ The only mutable state of the engine besides the tensors; each thread has its ow
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
-from contextlib import ContextDecorator, contextmanager
+from contextlib import ContextDecorator
 from typing import Any
 
 
@@ -75,14 +74,3 @@ class enable_grad(no_grad):
     """Record again inside a `no_grad` context."""
 
     _target = True
-
-
-@contextmanager
-def scoped(kind: str, label: str, owner: object) -> Generator[None]:
-    """Mark what is computed inside as belonging to `owner`."""
-    outer = mode.scope
-    mode.scope = Scope(kind, label, owner, outer)
-    try:
-        yield
-    finally:
-        mode.scope = outer

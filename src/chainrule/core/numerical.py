@@ -31,12 +31,12 @@ def numerical_gradient(f: Callable[[Any], Any], x: Any, h: float = 1e-5) -> Tens
     if not h > 0:
         raise ArgumentError(f"numerical_gradient: h must be positive, got {h}")
     point = np.array(to_array(x), np.float64)
-    slope = np.zeros_like(point)
+    gradient = np.zeros_like(point)
     for place in np.ndindex(point.shape):
         middle = point[place]
         above, below = (_value(f, _moved(point, place, middle + step)) for step in (h, -h))
-        slope[place] = (above - below) / (2 * h)
-    return Tensor(slope)
+        gradient[place] = (above - below) / (2 * h)
+    return Tensor(gradient)
 
 
 def _moved(point: Array, place: tuple[int, ...], value: Any) -> Array:

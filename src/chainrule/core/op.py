@@ -17,12 +17,11 @@ from chainrule.core.mode import mode
 from chainrule.core.registry import register
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Array, Spec, spec_of
-from chainrule.core.tensor import Tensor, tick, to_array
+from chainrule.core.tensor import NO_PARAMETERS, Tensor, tick, to_array
 from chainrule.core.weak import told
 from chainrule.errors import ArgumentError, ChainruleError, DTypeError, IndexRangeError, nearest
 
 _new = Tensor.__new__
-_NO_PARAMETERS: dict[str, Any] = {}
 
 
 class Refused(NamedTuple):
@@ -200,7 +199,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         out.requires_grad = False
         out.op = out.scope = None
         out.inputs = ()
-        out.params = _NO_PARAMETERS
+        out.params = NO_PARAMETERS
     out.serial = tick()
     if trace is not None:
         trace.record(op, inputs, arrays, params, out)

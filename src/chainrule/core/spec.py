@@ -1,4 +1,8 @@
-"""Shapes, dtypes and axes: the part of an array that is known without its values."""
+"""Shapes, dtypes and axes: the part of an array that is known without its values.
+
+Dtypes meet as NumPy would have them meet; an axis or a shape that cannot be is an error that names the
+operation.
+"""
 
 from __future__ import annotations
 

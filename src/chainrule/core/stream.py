@@ -1,7 +1,7 @@
 """Random numbers as a function of (seed, counter): the Philox4x32-10 generator.
 
 A draw never depends on threads, on the order of other streams or on the target that computes it,
-so eager and compiled code see the same bits, and a run that is killed goes on from two integers.
+so eager and compiled code see the same bits, and a run that is killed goes on from three integers.
 Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 This module knows arrays, not tensors.
 """
@@ -16,16 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.mode import mode
+from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, TraceError
-
-Array = npt.NDArray[Any]
 
 _MASK = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-
-
 _CHUNK = 1 << 13  # blocks at a time, so that the words of a chunk stay in the cache
 
 
@@ -117,7 +114,7 @@ class Stream:
     def bits(self, count: int) -> Array:
         """Return `count` random uint32 words; the counter moves on by whole blocks of four."""
         _refuse_traced("random numbers are drawn into an array")
-        blocks = -(-count // 4)
+        blocks = -(-int(count) // 4)  # NumPy's integers would overflow in the counter
         words = philox(self.seed, self.counter, blocks, self.stream)
         self.counter = (self.counter + blocks) % 2**64
         return words[:count]

@@ -1,20 +1,21 @@
 """Tensor: a value, its gradient, and where it came from.
 
 A tensor that an op made while recording keeps the op, its inputs and parameters: following
-`inputs` back from a result is walking its computational graph. Operators and methods are looked up
-by name in the registry when called, so this module knows no op.
+`inputs` back from a result is walking its computational graph. Operators and methods are found by
+the names of their ops when they are called (`operators`), so this module knows no op.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.mode import Scope, mode
+from chainrule.core.operators import equality, in_place, method, operator
 from chainrule.core.registry import REGISTRY, named
 from chainrule.core.spec import Array, Shape, is_float, known_dtype
 from chainrule.core.stand_in import is_stand_in, refuse_stand_in
@@ -22,54 +23,8 @@ from chainrule.errors import DTypeError, GraphError, ShapeError, UnknownNameErro
 
 # One clock orders results and changes in place: a result older than a change of its input is stale.
 tick = itertools.count(1).__next__
-_NO_PARAMETERS: dict[str, Any] = {}
+NO_PARAMETERS: dict[str, Any] = {}
 _PART = "assignment to a part of a tensor"
-
-
-def operator(name: str, reflected: bool = False) -> Callable[..., Any]:
-    """Return a binary operator that calls the op or function registered as `name`."""
-    if reflected:
-
-        def binary(self: Tensor, other: Any) -> Any:
-            return REGISTRY[name](other, self)
-    else:
-
-        def binary(self: Tensor, other: Any) -> Any:
-            return REGISTRY[name](self, other)
-
-    binary.__name__ = name
-    return binary
-
-
-def equality(name: str) -> Callable[..., Any]:
-    """Return == or !=, which Python itself answers for None."""
-
-    def binary(self: Tensor, other: Any) -> Any:
-        return NotImplemented if other is None else REGISTRY[name](self, other)
-
-    return binary
-
-
-def method(name: str) -> Callable[..., Any]:
-    """Return a method that calls the op or function registered as `name`."""
-
-    def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return REGISTRY[name](self, *args, **kwargs)
-
-    call.__name__ = name
-    call.__doc__ = f"Same as `chainrule.{name}` with this tensor first."
-    return call
-
-
-def in_place(name: str) -> Callable[[Tensor, Any], Tensor]:
-    """Return an operator such as `+=`, which writes the result of op `name` into the tensor."""
-
-    def method(self: Tensor, other: Any) -> Tensor:
-        self.refuse_change(f"in-place {name}")
-        self.assign(named(name)(self.detach(), other))
-        return self
-
-    return method
 
 
 class Tensor:
@@ -110,7 +65,7 @@ class Tensor:
     def _around(cls, array: Array) -> Tensor:
         """Return a leaf around an array of a known dtype: the quick way, which looks at nothing."""
         made = cls.__new__(cls)
-        made._data, made.requires_grad, made.inputs, made.params = array, False, (), _NO_PARAMETERS
+        made._data, made.requires_grad, made.inputs, made.params = array, False, (), NO_PARAMETERS
         made.name = made._grad = made.op = made.scope = None
         made.serial, made.mutated = tick(), 0
         return made
@@ -363,6 +318,11 @@ class Tensor:
         return REGISTRY["transpose"](self, axes=(axes[0] if len(axes) == 1 else axes) or None)
 
 
+def as_tensor(x: Any) -> Tensor:
+    """Return arrays, nested lists and numbers as tensors, tensors as they are."""
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
 def to_array(data: Any, floats: Any = np.float32) -> Array:
     """Return `data` as an array; Python floats become `floats`, arrays keep their dtype."""
     if isinstance(data, Tensor):
@@ -386,8 +346,7 @@ def _converted(data: Any, floats: Any) -> Array:
 def _holds_numpy(data: Any) -> bool:
     """Tell whether nested lists hold NumPy's own numbers, whose dtype is to be kept."""
     while isinstance(data, (list, tuple)) and data:
-        items = cast("Sequence[Any]", data)
-        data = items[0]
+        data = cast("Sequence[Any]", data)[0]
     return isinstance(data, (np.ndarray, np.generic))
 
 

@@ -38,8 +38,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Tensor, Callable[[Any], tupl
 
 def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., tuple[Tensor, Any]]:
     """Return a function giving `(f(*args), gradient)`; f must return a single value."""
-    several = not isinstance(argnums, int)
-    places = tuple(argnums) if several else (argnums,)  # pyright: ignore[reportArgumentType]
+    places, several = _places(argnums)
 
     @functools.wraps(f)
     def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
@@ -74,8 +73,7 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
     One reverse sweep for each value of the output.
     """
-    several = not isinstance(argnums, int)
-    places = tuple(argnums) if several else (argnums,)  # pyright: ignore[reportArgumentType]
+    places, several = _places(argnums)
 
     @functools.wraps(f)
     def rows(*args: Any, **kwargs: Any) -> Any:
@@ -94,6 +92,11 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     """Return a function giving the second derivatives of `f`, of shape `x.shape + x.shape`."""
     return jacobian(grad(f, argnums), argnums)
+
+
+def _places(argnums: Argnums) -> tuple[tuple[int, ...], bool]:
+    """Return the numbered arguments, and whether there may be several, which give a tuple."""
+    return (tuple(argnums), True) if isinstance(argnums, Sequence) else ((argnums,), False)
 
 
 def _stacked(rows: Sequence[Tensor], value: Tensor, x: Tensor) -> Tensor:

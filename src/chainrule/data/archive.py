@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.data.dataset import Array, Dataset
+from chainrule.core.spec import Array
+from chainrule.data.dataset import Dataset
 from chainrule.data.labels import Task, check_task, encode
 from chainrule.data.splitting import Source
 from chainrule.errors import ChainruleError, DataError

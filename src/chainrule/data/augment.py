@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
+from chainrule.core.whole import whole_number
 from chainrule.data.transform import TensorTransform
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.ops.compare import where
@@ -27,8 +28,7 @@ class RandomCrop(TensorTransform):
     """
 
     def __init__(self, padding: int, fill: float = 0) -> None:
-        _positive("RandomCrop", "padding", padding)
-        self.padding, self.fill = padding, fill
+        self.padding, self.fill = whole_number("RandomCrop", "padding", padding), fill
 
     def changed(self, x: Tensor, stream: Stream | None) -> Tensor:
         """Return the images shifted."""
@@ -73,8 +73,7 @@ class Cutout(TensorTransform):
     """
 
     def __init__(self, size: int, fill: float = 0) -> None:
-        _positive("Cutout", "size", size)
-        self.size, self.fill = size, fill
+        self.size, self.fill = whole_number("Cutout", "size", size), fill
 
     def changed(self, x: Tensor, stream: Stream | None) -> Tensor:
         """Return the images with a square hidden in each."""
@@ -107,8 +106,3 @@ def _paint(name: str, fill: float, x: Tensor) -> Any:
     ):
         raise ArgumentError(f"{name}: fill {fill!r} is no value of {x.dtype} images")
     return exact.astype(x.dtype).item()
-
-
-def _positive(name: str, parameter: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ArgumentError(f"{name}: {parameter} must be a positive integer, got {value!r}")

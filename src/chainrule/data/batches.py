@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
-from chainrule.data.dataset import Array, Dataset, as_array
+from chainrule.core.whole import whole_number
+from chainrule.data.dataset import Dataset, as_array
 from chainrule.data.transform import Transform
 from chainrule.errors import ArgumentError, DataError
 
@@ -48,7 +50,8 @@ class Batches:
         if isinstance(x, Dataset):
             raise DataError("Batches: x is a Dataset, not its samples", hint="Batches(train.x, train.y, 64)")
         self.x, self.y = as_array("Batches: x", x), as_array("Batches: y", y)
-        self.batch_size, self.shuffle, self.seed, self.drop_last = batch_size, shuffle, seed, drop_last
+        self.batch_size = whole_number("Batches", "batch_size", batch_size)
+        self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
         self.transforms = transforms_of("Batches", transform)
         self.epoch = 0
         self._check()
@@ -95,8 +98,6 @@ class Batches:
 
     def _check(self) -> None:
         size, drop = self.batch_size, self.drop_last
-        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-            raise ArgumentError(f"Batches: batch_size must be a positive integer, got {size!r}")
         Stream(self.seed)
         lengths = f"x {self.x.shape}, y {self.y.shape}"
         if self.x.ndim < 1 or self.y.ndim < 1 or len(self.x) != len(self.y):

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.dataset import Array, Dataset
+from chainrule.core.spec import Array
+from chainrule.data.dataset import Dataset
 from chainrule.data.splitting import Source
 from chainrule.errors import ChainruleError, DataError
 

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import numpy as np
-import numpy.typing as npt
 
+from chainrule.core.spec import Array
 from chainrule.errors import DataError, IndexRangeError
 
-Array = npt.NDArray[Any]
 Indices = slice | Sequence[int] | Array
 
 
@@ -128,6 +127,11 @@ class Splits:
         """The splits that exist, by name."""
         every = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in every.items() if part is not None}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the data should be told: the notes, and which files were left out."""
+        return (*self.notes, *(f"left out: {each.path} ({each.reason})" for each in self.skipped))
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""The 8 x 8 digits that scikit-learn carries: the smallest real images, with no download."""
+"""The 8 x 8 digits that scikit-learn carries: the smallest real images, with no download.
+
+They are part of that package; other sets are downloaded (`official`).
+"""
 
 from __future__ import annotations
 

@@ -1,22 +1,21 @@
 """Downloads that are either the right file or no file.
 
-A file is written under a temporary name beside its place, checked against its checksum, and only
-then given its name; mirrors are tried in turn. What happened at each of them is told at the end.
+A file is checked against its checksum before it is given its name; mirrors are tried in turn. What
+happened at each of them is told at the end.
 """
 
 from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import urllib.request
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from chainrule.errors import DataError
+from chainrule.files import replace_with
 
 _CHUNK = 2**20
 _SECONDS = 30.0
@@ -40,6 +39,7 @@ def fetch(remote: Remote, folder: Path) -> Path:
     target, failures = folder / remote.name, []
     for url in remote.urls:
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             replace_with(target, lambda file, url=url: _receive(url, file, remote.checksum))
             return target
         except _Failure as error:
@@ -47,21 +47,6 @@ def fetch(remote: Remote, folder: Path) -> Path:
         except OSError as error:
             raise DataError(f"{target}: cannot be written ({error.strerror})") from error
     raise DataError(f"{remote.name}: could not be downloaded", got="; ".join(failures))
-
-
-def replace_with(target: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `target`, then give it that name in one step."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def has_checksum(path: Path, checksum: str) -> bool:

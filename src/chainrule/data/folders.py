@@ -14,7 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from chainrule.data.dataset import Array, Dataset, Skipped
+from chainrule.core.spec import Array
+from chainrule.data.dataset import Dataset, Skipped
 from chainrule.data.pixels import (
     SUFFIXES,
     Channels,

@@ -16,7 +16,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from chainrule.data.dataset import Array, Dataset
+from chainrule.core.spec import Array
+from chainrule.data.dataset import Dataset
 from chainrule.data.splitting import Source
 from chainrule.errors import DataError
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from chainrule.data.dataset import Array
+from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, DataError, nearest
 
 Task = Literal["classification", "regression"]

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
-from chainrule.data.dataset import Array, as_array
+from chainrule.data.dataset import as_array
 from chainrule.data.transform import TensorTransform
 from chainrule.errors import CheckpointError, DataError, ShapeError
 from chainrule.ops.arithmetic import astype

@@ -22,10 +22,11 @@ from chainrule.data.cifar import (
     find_cifar_folder,
     read_cifar_folder,
 )
-from chainrule.data.fetch import Remote, fetch, has_checksum, replace_with
+from chainrule.data.fetch import Remote, fetch, has_checksum
 from chainrule.data.idx import IDX_FILES, find_idx_folder, official_name, read_idx_folder
 from chainrule.data.splitting import Source
 from chainrule.errors import ArgumentError, DataError
+from chainrule.files import replace_with
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,8 @@ def _unpack(archive: Path, checksum: str) -> None:
     """Write the batches of the CIFAR-10 archive beside it; nothing else in it is looked at."""
     if not has_checksum(archive, checksum):
         raise DataError(f"{archive.name}: not the official file: its checksum differs", got=str(archive))
+    folder = archive.parent / CIFAR_FOLDER
+    folder.mkdir(exist_ok=True)
     with tarfile.open(archive) as packed:
         for name in (*TRAIN_FILES, TEST_FILE, META_FILE):
             member = packed.extractfile(f"{CIFAR_FOLDER}/{name}")
@@ -168,6 +171,6 @@ def _unpack(archive: Path, checksum: str) -> None:
                 raise DataError(f"{archive.name}: {name} in it is no file", got=str(archive))
             with member:
                 replace_with(
-                    archive.parent / CIFAR_FOLDER / name,
+                    folder / name,
                     lambda file, member=member: shutil.copyfileobj(member, file),
                 )

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from chainrule.data.dataset import Array
+from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, ChainruleError, DataError, need
 
 Channels = Literal["rgb", "grey"]

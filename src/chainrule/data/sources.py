@@ -24,13 +24,11 @@ from chainrule.data.idx import is_idx_folder, read_idx_folder
 from chainrule.data.official import OFFICIAL, read_official
 from chainrule.data.pixels import SUFFIXES
 from chainrule.data.splitting import Source, divide
-from chainrule.data.table import read_table
+from chainrule.data.table import TABLES, read_table
 from chainrule.data.toys import TOYS
 from chainrule.errors import ArgumentError, DataError, nearest
 
 Reader = Callable[..., Source]
-
-_TABLES = {".csv", ".tsv", ".txt"}
 
 
 def load(
@@ -131,7 +129,7 @@ def _file_reader(path: Path) -> Reader:
     suffix = path.suffix.lower()
     if suffix == ".npz" or zipfile.is_zipfile(path):
         return read_archive
-    if suffix in _TABLES:
+    if suffix in TABLES:
         return read_table
     hint = "files are read as .csv or .npz; idx files, CIFAR-10 batches and images by their folder"
     if suffix in SUFFIXES:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
-from chainrule.data.dataset import Array, Dataset, Skipped, Splits
+from chainrule.data.dataset import Dataset, Skipped, Splits
 from chainrule.errors import ArgumentError, DataError
 
 # Far above the stream numbers of epochs, so that no shuffle repeats a draw.

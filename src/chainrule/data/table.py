@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.data.dataset import Array, Dataset
+from chainrule.core.spec import Array
+from chainrule.data.dataset import Dataset
 from chainrule.data.labels import Task, check_task, encode
 from chainrule.data.splitting import Source
 from chainrule.errors import DataError, nearest
 
+TABLES = (".csv", ".tsv", ".txt")  # how their names end
 _MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
 
 
@@ -53,7 +55,7 @@ def read_table(
 
 
 def _parse(path: Path, label: str | int | None, header: bool | None) -> _Table:
-    rows = _rows(path)
+    rows = read_rows(path)
     if not rows:
         raise DataError(f"{path.name}: the table is empty")
     width = len(rows[0][1])
@@ -72,7 +74,11 @@ def _parse(path: Path, label: str | int | None, header: bool | None) -> _Table:
     return _Table(path, names, [line for line, _ in rows[first:]], grid[first:])
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
+def read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the lines of a table that hold anything: their numbers, from 1, and their cells.
+
+    Raises DataError for what is no text or no table, OSError where nothing can be read.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             start = file.readline()

@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
-from chainrule.data.dataset import Array, Dataset
+from chainrule.core.whole import whole_number
+from chainrule.data.dataset import Dataset
 from chainrule.errors import ArgumentError
 
 # Far above the stream numbers of epochs, so that no shuffle repeats a draw.
@@ -72,12 +74,8 @@ TOYS: dict[str, Callable[..., Dataset]] = {
 
 
 def _labels(name: str, samples: int, noise: float, seed: int, classes: int) -> tuple[Array, Stream]:
-    if not isinstance(classes, int) or classes < 2:
-        raise ArgumentError(f"{name}: classes must be an integer of at least 2, got {classes!r}")
-    if not isinstance(samples, int) or samples < classes:
-        raise ArgumentError(
-            f"{name}: samples must be an integer, one or more for each class, got {samples!r}"
-        )
+    classes = whole_number(name, "classes", classes, least=2)
+    samples = whole_number(name, "samples", samples, least=classes)  # at least one of each class
     if not isinstance(noise, int | float) or not 0 <= noise < np.inf:
         raise ArgumentError(f"{name}: noise must be a number of at least 0, got {noise!r}")
     stream = Stream(seed, _STREAM)

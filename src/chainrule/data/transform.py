@@ -14,9 +14,10 @@ from typing import Any, overload
 import numpy as np
 
 from chainrule.core.mode import mode, no_grad
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
-from chainrule.data.dataset import Array, as_array
+from chainrule.data.dataset import as_array
 
 Transform = Callable[[Array, Stream], Array]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chainrule.features.images import Array
+from chainrule.core.spec import Array
 
 _EPS = 1e-5  # scikit-image's: keeps blocks without any gradient at 0
 _CUT = 0.2

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler import compile as compiled
+from chainrule.core.spec import Array
+from chainrule.core.whole import whole_number
 from chainrule.errors import DataError, ShapeError
 from chainrule.features.gradients import Neighbours, rule_of_channels, strongest_gradient
-from chainrule.features.images import Array, chunk_length, layout_hint, positive, positive_pair
+from chainrule.features.images import chunk_length, layout_hint, positive_pair
 from chainrule.features.orientation import exact_bins, orientation_bins
 from chainrule.features.pixelwise import Pixelwise, plane_length
 
@@ -34,7 +36,7 @@ class CellGrid:
     @staticmethod
     def of(x: Array, orientations: int, pixels_per_cell: tuple[int, int], signed: bool) -> CellGrid:
         """Return the grid of whole cells that images (n, channels, height, width) have."""
-        bins = positive("hog", "orientations", orientations)
+        bins = whole_number("hog", "orientations", orientations)
         cell = positive_pair("hog", "pixels_per_cell", pixels_per_cell)
         return CellGrid((x.shape[2] // cell[0], x.shape[3] // cell[1], bins), cell, bool(signed))
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
+from chainrule.core.whole import whole_number
 from chainrule.errors import ArgumentError, DataError, ShapeError
-from chainrule.features.images import Array, positive
 from chainrule.features.moments import Moments
 from chainrule.features.transformer import Transformer
 
@@ -143,7 +144,7 @@ class Concatenate(Transformer):
 
     def _batches(self, images: Any) -> Iterator[Array]:
         """Yield arrays of images: slices of one array, or what an iterable of batches gives."""
-        size = positive("Concatenate", "batch_size", self.batch_size)
+        size = whole_number("Concatenate", "batch_size", self.batch_size)
         images = np.asarray(images) if isinstance(images, list | tuple) else images
         if hasattr(images, "shape"):
             return (images[start : start + size] for start in range(0, len(images), size))

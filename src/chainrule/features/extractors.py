@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.errors import DataError
 from chainrule.features.histogram import color_histogram, histogram_bins
 from chainrule.features.hog import hog
-from chainrule.features.images import Array, as_batch
+from chainrule.features.images import as_batch
 from chainrule.features.transformer import Transformer
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.features.images import Array
+from chainrule.core.spec import Array
 from chainrule.features.pixelwise import into_planes, plane_length
 
 

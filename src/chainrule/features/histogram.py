@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler import compile as compiled
+from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, DataError, DTypeError, ShapeError, nearest
 from chainrule.features.colour import SPACES
 from chainrule.features.images import (
-    Array,
     as_batch,
     chunk_length,
     in_chunks,

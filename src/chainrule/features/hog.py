@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, DataError, nearest
 from chainrule.features.blocks import NORMS, normalized_blocks
 from chainrule.features.cells import CellGrid, CellHistograms
-from chainrule.features.images import Array, as_batch, in_chunks, positive_pair, result_dtype
+from chainrule.features.images import as_batch, in_chunks, positive_pair, result_dtype
 from chainrule.features.strokes import draw_strokes
 
 

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, DTypeError, ShapeError
 
-Array = npt.NDArray[Any]
 _PIXELS = 2**17  # fewer cost more in calls, more would fit no cache
 
 
@@ -72,13 +71,6 @@ def positive_pair(what: str, name: str, value: Any) -> tuple[int, int]:
     if len(pair) != 2 or not all(is_count(side) for side in pair):
         raise ArgumentError(f"{what}: {name} must be (rows, columns), each at least 1, got {value!r}")
     return int(pair[0]), int(pair[1])
-
-
-def positive(what: str, name: str, value: Any) -> int:
-    """Return `value` as a number from 1 up; raises ArgumentError."""
-    if not is_count(value):
-        raise ArgumentError(f"{what}: {name} must be a whole number, at least 1, got {value!r}")
-    return int(value)
 
 
 def is_count(value: Any) -> bool:

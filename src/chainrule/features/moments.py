@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.features.images import Array
+from chainrule.core.spec import Array
 
 
 class Moments:

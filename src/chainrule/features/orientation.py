@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.features.images import Array
+from chainrule.core.spec import Array
 
 # In radians: the rounding of edges (8e-7) and of float32 (3e-7) moves no direction as far.
 _CLOSE = 2e-6

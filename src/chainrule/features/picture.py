@@ -1,21 +1,20 @@
 """What each feature sees in an image, as one figure: gradients and their histograms, colours, regions.
 
-Drawn with matplotlib's own canvas for files, so that no screen is needed. The numbers shown are
-those that `hog` and `color_histogram` give; this module adds none of its own.
+The numbers shown are those that `hog` and `color_histogram` give; this module adds none of its own.
 """
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.errors import need
 from chainrule.features.gradients import Neighbours, strongest_gradient
 from chainrule.features.histogram import color_histogram
 from chainrule.features.hog import hog
-from chainrule.features.images import Array
+from chainrule.figures import blank, png
 
 _CHANNELS = ("#d1495b", "#3a8f5c", "#1f6fb2")
 
@@ -29,7 +28,7 @@ def draw_features(
     """
     cell = (pixels_per_cell, pixels_per_cell)
     strokes = hog(image, orientations, cell, (1, 1), visualize=True)[1]
-    figure = need("matplotlib.figure", for_="drawing features").Figure((11, 7.4), layout="constrained")
+    figure = blank(11, 7.4)
     panels = figure.subplots(2, 3).ravel()
     top = 255 if image.dtype == np.uint8 else 1
     _show(
@@ -40,7 +39,7 @@ def draw_features(
     _bars(panels[3], color_histogram(image, bins).reshape(-1, bins), "colour histogram of each channel")
     _hues(panels[4], color_histogram(image, 3 * bins, "hue"))
     _regions(panels[5], image, bins, grid)
-    return _png(figure)
+    return png(figure)
 
 
 def _coloured_gradient(image: Array) -> Array:
@@ -96,10 +95,3 @@ def _regions(panel: Any, image: Array, bins: int, grid: int) -> None:
     panel.tick_params(labelbottom=False, labelleft=False, length=0)
     panel.grid(alpha=0.5)
     panel.set_title(f"hue, saturation, value in {grid} x {grid} regions", loc="left", fontsize=9)
-
-
-def _png(figure: Any) -> bytes:
-    canvas = need("matplotlib.backends.backend_agg", for_="drawing features").FigureCanvasAgg(figure)
-    content = io.BytesIO()
-    canvas.print_png(content)
-    return content.getvalue()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.features.images import Array
+from chainrule.core.spec import Array
 
 LENGTHS = (2**12, 2**15, 2**17)  # pixels of a piece: of one small image, of a few, of a chunk
 

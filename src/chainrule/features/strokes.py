@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from chainrule.features.images import Array
+from chainrule.core.spec import Array
 
 
 def draw_strokes(cells: Array, size: tuple[int, int], cell: tuple[int, int], signed: bool) -> Array:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, nearest, need
-from chainrule.features.images import Array
 
 
 class Transformer:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from chainrule.core.tensor import Tensor
+from chainrule.core.whole import whole_number
 from chainrule.errors import ArgumentError
 from chainrule.inspect.checking.causes import STALE, Case, causes
 from chainrule.inspect.checking.differences import Tolerance
@@ -40,8 +41,7 @@ def check(graph: _Graph | Tensor, *, limit: int = 100, rtol: float = 1e-6, atol:
     >>> report.ok, report.excused[0].proof
     (True, 'x[1] = 0 +- 6e-06 crosses the switch of maximum(x, 0)')
     """
-    if limit < 1:
-        raise ArgumentError(f"check: limit must be at least 1, got {limit}")
+    limit = whole_number("check", "limit", limit)
     gates: Iterable[Gate] = recorded(graph, Names(), Sweep()) if isinstance(graph, Tensor) else graph._gates
     return check_gates(gates, limit, Tolerance(rtol, atol))
 

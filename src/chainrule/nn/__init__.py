@@ -20,8 +20,6 @@ from chainrule.nn.activations import Softmax as Softmax
 from chainrule.nn.activations import Softplus as Softplus
 from chainrule.nn.activations import Tanh as Tanh
 from chainrule.nn.affine import Embedding as Embedding
-from chainrule.nn.affine import Flatten as Flatten
-from chainrule.nn.affine import Identity as Identity
 from chainrule.nn.affine import Linear as Linear
 from chainrule.nn.affine import Maxout as Maxout
 from chainrule.nn.containers import ModuleList as ModuleList
@@ -54,6 +52,8 @@ from chainrule.nn.pooling import AvgPool2d as AvgPool2d
 from chainrule.nn.pooling import FractionalMaxPool2d as FractionalMaxPool2d
 from chainrule.nn.pooling import MaxPool1d as MaxPool1d
 from chainrule.nn.pooling import MaxPool2d as MaxPool2d
+from chainrule.nn.shape import Flatten as Flatten
+from chainrule.nn.shape import Identity as Identity
 
 
 def __getattr__(name: str) -> object:

@@ -1,33 +1,22 @@
-"""Activation layers: an activation function as a module, for use in `Sequential`."""
+"""Activation layers: an activation function as a module, for use in `Sequential`.
+
+What they compute is `functional`'s; only `PReLU` has parameters of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from chainrule.core.tensor import Tensor
 from chainrule.nn import functional as F
 from chainrule.nn import init
-from chainrule.nn.affine import empty, sized
+from chainrule.nn.applied import Applied
 from chainrule.nn.module import Module
+from chainrule.nn.parameter import blank
+from chainrule.nn.sizes import check_sizes
 
 
-class _Activation(Module):
-    """A function of `functional` with its settings kept, shown and passed on."""
-
-    function: ClassVar[Callable[..., Tensor]]
-    shown: ClassVar[tuple[str, ...]] = ()
-
-    def forward(self, x: Any) -> Tensor:
-        """Apply the function to `x`."""
-        return type(self).function(x, **{name: getattr(self, name) for name in self.shown})
-
-    def extra_repr(self) -> str:
-        """Return the settings."""
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.shown)
-
-
-class ReLU(_Activation):
+class ReLU(Applied):
     """max(x, 0). `inplace` is accepted and changes nothing."""
 
     function = F.relu
@@ -36,27 +25,25 @@ class ReLU(_Activation):
         super().__init__()
 
 
-class LeakyReLU(_Activation):
+class LeakyReLU(Applied):
     """x, or `negative_slope` x where x is negative. `inplace` changes nothing."""
 
-    function, shown = F.leaky_relu, ("negative_slope",)
+    function = F.leaky_relu
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
-        super().__init__()
-        self.negative_slope = negative_slope
+        super().__init__(negative_slope=negative_slope)
 
 
-class ELU(_Activation):
+class ELU(Applied):
     """x, or `alpha` (exp(x) - 1) where x is negative. `inplace` changes nothing."""
 
-    function, shown = F.elu, ("alpha",)
+    function = F.elu
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha = alpha
+        super().__init__(alpha=alpha)
 
 
-class SELU(_Activation):
+class SELU(Applied):
     """ELU scaled so that mean 0 and variance 1 are kept. `inplace` changes nothing."""
 
     function = F.selu
@@ -65,17 +52,16 @@ class SELU(_Activation):
         super().__init__()
 
 
-class GELU(_Activation):
+class GELU(Applied):
     """x times the normal probability of being below x; `approximate` "none" or "tanh"."""
 
-    function, shown = F.gelu, ("approximate",)
+    function = F.gelu
 
     def __init__(self, approximate: str = "none") -> None:
-        super().__init__()
-        self.approximate = approximate
+        super().__init__(approximate=approximate)
 
 
-class SiLU(_Activation):
+class SiLU(Applied):
     """x times its sigmoid. `inplace` changes nothing."""
 
     function = F.silu
@@ -84,46 +70,49 @@ class SiLU(_Activation):
         super().__init__()
 
 
-class Sigmoid(_Activation):
+class Sigmoid(Applied):
     """1 / (1 + exp(-x))."""
 
     function = F.sigmoid
 
+    def __init__(self) -> None:
+        super().__init__()
 
-class Tanh(_Activation):
+
+class Tanh(Applied):
     """Hyperbolic tangent."""
 
     function = F.tanh
 
+    def __init__(self) -> None:
+        super().__init__()
 
-class Softplus(_Activation):
+
+class Softplus(Applied):
     """log(1 + exp(beta x)) / beta; x itself where beta x exceeds `threshold`."""
 
-    function, shown = F.softplus, ("beta", "threshold")
+    function = F.softplus
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        super().__init__()
-        self.beta, self.threshold = beta, threshold
+        super().__init__(beta=beta, threshold=threshold)
 
 
-class Softmax(_Activation):
+class Softmax(Applied):
     """Scores as probabilities along `dim`."""
 
-    function, shown = F.softmax, ("dim",)
+    function = F.softmax
 
     def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
+        super().__init__(dim=dim)
 
 
-class LogSoftmax(_Activation):
+class LogSoftmax(Applied):
     """Logarithm of the softmax along `dim`."""
 
-    function, shown = F.log_softmax, ("dim",)
+    function = F.log_softmax
 
     def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
+        super().__init__(dim=dim)
 
 
 class PReLU(Module):
@@ -131,9 +120,9 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = None) -> None:
         super().__init__()
-        sized(self, num_parameters=num_parameters)
+        check_sizes(self, num_parameters=num_parameters)
         self.num_parameters, self.init = num_parameters, init
-        self.weight = empty((num_parameters,), dtype)
+        self.weight = blank((num_parameters,), dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

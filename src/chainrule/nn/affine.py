@@ -1,34 +1,20 @@
-"""Layers that weigh their inputs: linear, maxout, and the lookup in a table."""
+"""Layers that weigh their inputs: linear, maxout, and the lookup in a table.
+
+Weights are stored (out, in) and begin as PyTorch's do; `fill_evenly` is the start of convolutions, too.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
-from chainrule.core import memory
-from chainrule.core.spec import Shape, known_dtype
 from chainrule.core.tensor import Tensor
-from chainrule.errors import ArgumentError, ShapeError
+from chainrule.errors import ArgumentError
 from chainrule.nn import functional as F
 from chainrule.nn import init
 from chainrule.nn.module import Module
-from chainrule.nn.parameter import Parameter
-
-
-def empty(shape: Shape, dtype: Any) -> Parameter:
-    """Return a parameter of zeros, for an initialiser to fill; the dtype must be a float."""
-    return Parameter(memory.zeros(shape, known_dtype(np.float32 if dtype is None else dtype)))
-
-
-def sized(layer: Module, least: int = 1, **sizes: Any) -> None:
-    """Raise ArgumentError unless each named size is an integer of at least `least`."""
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < least:
-            raise ArgumentError(
-                f"{type(layer).__name__}: {name} must be an integer of at least {least}, got {size!r}"
-            )
+from chainrule.nn.parameter import Parameter, blank
+from chainrule.nn.sizes import check_sizes
 
 
 def fill_evenly(weight: Parameter, bias: Parameter | None) -> None:
@@ -53,10 +39,10 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
         super().__init__()
-        sized(self, least=0, in_features=in_features, out_features=out_features)
+        check_sizes(self, least=0, in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
-        self.weight = empty((out_features, in_features), dtype)
-        self.bias = empty((out_features,), dtype) if bias else None
+        self.weight = blank((out_features, in_features), dtype)
+        self.bias = blank((out_features,), dtype) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -89,10 +75,10 @@ class Maxout(Module):
         self, in_features: int, out_features: int, pieces: int = 2, bias: bool = True, dtype: Any = None
     ) -> None:
         super().__init__()
-        sized(self, in_features=in_features, out_features=out_features, pieces=pieces)
+        check_sizes(self, in_features=in_features, out_features=out_features, pieces=pieces)
         self.in_features, self.out_features, self.pieces = in_features, out_features, pieces
-        self.weight = empty((out_features * pieces, in_features), dtype)
-        self.bias = empty((out_features * pieces,), dtype) if bias else None
+        self.weight = blank((out_features * pieces, in_features), dtype)
+        self.bias = blank((out_features * pieces,), dtype) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -123,12 +109,12 @@ class Embedding(Module):
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, dtype: Any = None
     ) -> None:
         super().__init__()
-        sized(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        check_sizes(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ArgumentError(f"Embedding: padding_idx {padding_idx} is no row of {num_embeddings}")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
-        self.weight = empty((num_embeddings, embedding_dim), dtype)
+        self.weight = blank((num_embeddings, embedding_dim), dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -145,38 +131,3 @@ class Embedding(Module):
         """Return the sizes."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
-
-
-class Flatten(Module):
-    """Join the axes from `start_dim` to `end_dim` into one: (n, c, h, w) -> (n, c * h * w)."""
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, x: Any) -> Tensor:
-        """Return the same values in fewer axes."""
-        x = F.as_tensor(x)
-        ndim = max(x.ndim, 1)
-        if not (-ndim <= self.start_dim < ndim and -ndim <= self.end_dim < ndim):
-            raise ShapeError(f"Flatten: axes {self.start_dim} to {self.end_dim} are not in shape {x.shape}")
-        first, last = self.start_dim % ndim, self.end_dim % ndim
-        if first > last:
-            raise ShapeError(f"Flatten: axis {self.start_dim} comes after {self.end_dim} in shape {x.shape}")
-        joined = math.prod(x.shape[first : last + 1])
-        return x.reshape((*x.shape[:first], joined, *x.shape[last + 1 :]))
-
-    def extra_repr(self) -> str:
-        """Return the axes."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
-
-class Identity(Module):
-    """The input as it is, whatever the arguments: a place holder."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        super().__init__()
-
-    def forward(self, x: Any) -> Tensor:
-        """Return the input."""
-        return F.as_tensor(x)

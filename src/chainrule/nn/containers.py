@@ -1,4 +1,7 @@
-"""Containers: modules that only hold others, in order."""
+"""Containers: modules that only hold others, in order.
+
+They are modules like others, so that they nest; their items are attributes, numbered or named.
+"""
 
 from __future__ import annotations
 

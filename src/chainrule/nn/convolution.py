@@ -1,4 +1,8 @@
-"""Convolution layers: one class for every number of axes, and what a user calls."""
+"""Convolution layers: one class for every number of axes, and what a user calls.
+
+Sizes are checked when a layer is made, so that a mistake is told there and not at its first call. What a
+convolution computes is an op's business.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ from typing import Any, ClassVar
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, nearest
 from chainrule.nn import functional as F
-from chainrule.nn.affine import empty, fill_evenly, sized
+from chainrule.nn.affine import fill_evenly
 from chainrule.nn.module import Module
+from chainrule.nn.parameter import blank
+from chainrule.nn.sizes import check_sizes
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -39,22 +45,22 @@ class _Conv(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        sized(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        check_sizes(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = self._checked("kernel_size", kernel_size)
         self.stride, self.dilation = self._checked("stride", stride), self._checked("dilation", dilation)
         self.padding = padding if isinstance(padding, str) else self._checked("padding", padding, 0)
         self.padding_mode = padding_mode
         self._check()
-        self.weight = empty((out_channels, in_channels // groups, *self.kernel_size), dtype)
-        self.bias = empty((out_channels,), dtype) if bias else None
+        self.weight = blank((out_channels, in_channels // groups, *self.kernel_size), dtype)
+        self.bias = blank((out_channels,), dtype) if bias else None
         self.reset_parameters()
 
     def _checked(self, name: str, value: Any, least: int = 1) -> tuple[int, ...]:
         values = spread(value, self.axes)
         if len(values) != self.axes:
             raise ArgumentError(f"{type(self).__name__}: {name} needs {self.axes} number(s), got {value!r}")
-        sized(self, least=least, **{f"{name}[{axis}]": each for axis, each in enumerate(values)})
+        check_sizes(self, least=least, **{f"{name}[{axis}]": each for axis, each in enumerate(values)})
         return values
 
     def _check(self) -> None:

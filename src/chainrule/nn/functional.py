@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.mode import no_grad
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError, ShapeError, missing_name, nearest
 from chainrule.ops import activation, norm, pool, random, reduce
 from chainrule.ops import shape as movements
@@ -37,7 +37,6 @@ from chainrule.ops.window import conv1d, conv2d
 
 __all__ = [
     "adaptive_avg_pool2d",
-    "as_tensor",
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
@@ -81,11 +80,6 @@ __all__ = [
 ]
 
 _PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-
-
-def as_tensor(x: Any) -> Tensor:
-    """Return arrays and numbers as tensors, tensors as they are."""
-    return x if isinstance(x, Tensor) else Tensor(x)
 
 
 def softmax(input: Any, dim: int | None = None) -> Tensor:

@@ -1,4 +1,7 @@
-"""Names that users of other libraries try first, and what stands for them here."""
+"""Names that users of other libraries try first, and what stands for them here.
+
+Names of modules are asked for in `nn`, methods on a model; the answers are hints of errors.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ METHODS = {
     "predict": "model.eval()(x), or chainrule.train.Trainer(model, loss, optimizer).predict(x)",
     "evaluate": "chainrule.train.Trainer(model, loss, optimizer).evaluate((x, y))",
     "compile": "cr.compile(step), on a function; a Trainer does so by itself",
-    "summary": "print(model)",
+    "summary": "print(model), or print(nn.summary(model, (1, ...))) for output shapes",
     "save": "chainrule.train.checkpoint.save(path, model.state_dict())",
     "load": "model.load_state_dict(chainrule.train.checkpoint.load(path))",
     "cuda": "not needed: everything runs on the CPU",

@@ -1,43 +1,33 @@
-"""Losses as modules: the functions of `functional` with their settings kept."""
+"""Losses as modules: the functions of `functional` with their settings kept.
+
+PyTorch's classes and arguments, without the two that it has given up (`size_average`, `reduce`), and the
+lecture's `HingeLoss`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from chainrule.core.tensor import Tensor
-from chainrule.errors import ArgumentError, nearest
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.nn import functional as F
-from chainrule.nn.module import Module
+from chainrule.nn.applied import Applied
+from chainrule.ops.loss.reduction import check_reduction
 
-_REDUCTIONS = ("mean", "sum", "none")
 
-
-class _Loss(Module):
+class _Loss(Applied):
     """A loss with its settings; weights are buffers, so that they belong to the state."""
 
-    function: ClassVar[Callable[..., Tensor]]
-
-    def _keep(self, reduction: str, weights: dict[str, Any] | None = None, **settings: Any) -> None:
-        super().__init__()
-        if reduction not in _REDUCTIONS:
-            hint = nearest(str(reduction), _REDUCTIONS)
-            raise ArgumentError(f"{type(self).__name__}: there is no reduction {reduction!r}", hint=hint)
+    def __init__(self, reduction: str, weights: dict[str, Any] | None = None, **settings: Any) -> None:
+        check_reduction(reduction, type(self).__name__)
+        super().__init__(**settings, reduction=reduction)
         self._weights = tuple(weights or ())
-        self._shown = (*settings, "reduction")
         for name, weight in (weights or {}).items():
-            self.register_buffer(name, None if weight is None else F.as_tensor(weight))
-        for name, value in {**settings, "reduction": reduction}.items():
-            setattr(self, name, value)
+            self.register_buffer(name, None if weight is None else as_tensor(weight))
 
-    def forward(self, input: Any, target: Any) -> Tensor:
+    def forward(self, input: Any, target: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the loss of answers `input` for the right ones `target`."""
-        settings = {name: getattr(self, name) for name in (*self._weights, *self._shown)}
-        return type(self).function(input, target, **settings)
-
-    def extra_repr(self) -> str:
-        """Return the settings."""
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
+        weights = {name: getattr(self, name) for name in self._weights}
+        return type(self).function(input, target, **weights, **self._settings())
 
 
 class CrossEntropyLoss(_Loss):
@@ -52,7 +42,9 @@ class CrossEntropyLoss(_Loss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        self._keep(reduction, {"weight": weight}, ignore_index=ignore_index, label_smoothing=label_smoothing)
+        super().__init__(
+            reduction, {"weight": weight}, ignore_index=ignore_index, label_smoothing=label_smoothing
+        )
 
 
 class NLLLoss(_Loss):
@@ -61,7 +53,7 @@ class NLLLoss(_Loss):
     function = F.nll_loss
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        self._keep(reduction, {"weight": weight}, ignore_index=ignore_index)
+        super().__init__(reduction, {"weight": weight}, ignore_index=ignore_index)
 
 
 class MSELoss(_Loss):
@@ -70,7 +62,7 @@ class MSELoss(_Loss):
     function = F.mse_loss
 
     def __init__(self, reduction: str = "mean") -> None:
-        self._keep(reduction)
+        super().__init__(reduction)
 
 
 class L1Loss(_Loss):
@@ -79,7 +71,7 @@ class L1Loss(_Loss):
     function = F.l1_loss
 
     def __init__(self, reduction: str = "mean") -> None:
-        self._keep(reduction)
+        super().__init__(reduction)
 
 
 class SmoothL1Loss(_Loss):
@@ -88,7 +80,7 @@ class SmoothL1Loss(_Loss):
     function = F.smooth_l1_loss
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
-        self._keep(reduction, beta=beta)
+        super().__init__(reduction, beta=beta)
 
 
 class HuberLoss(_Loss):
@@ -97,7 +89,7 @@ class HuberLoss(_Loss):
     function = F.huber_loss
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
-        self._keep(reduction, delta=delta)
+        super().__init__(reduction, delta=delta)
 
 
 class BCELoss(_Loss):
@@ -106,7 +98,7 @@ class BCELoss(_Loss):
     function = F.binary_cross_entropy
 
     def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
-        self._keep(reduction, {"weight": weight})
+        super().__init__(reduction, {"weight": weight})
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -115,7 +107,7 @@ class BCEWithLogitsLoss(_Loss):
     function = F.binary_cross_entropy_with_logits
 
     def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None) -> None:
-        self._keep(reduction, {"weight": weight, "pos_weight": pos_weight})
+        super().__init__(reduction, {"weight": weight, "pos_weight": pos_weight})
 
 
 class MultiMarginLoss(_Loss):
@@ -124,7 +116,7 @@ class MultiMarginLoss(_Loss):
     function = F.multi_margin_loss
 
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean") -> None:
-        self._keep(reduction, {"weight": weight}, p=p, margin=margin)
+        super().__init__(reduction, {"weight": weight}, p=p, margin=margin)
 
 
 class HingeLoss(_Loss):
@@ -133,4 +125,4 @@ class HingeLoss(_Loss):
     function = F.hinge_loss
 
     def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
-        self._keep(reduction, margin=margin)
+        super().__init__(reduction, margin=margin)

@@ -1,4 +1,7 @@
-"""Normalisation layers, and the running statistics that batch norm keeps."""
+"""Normalisation layers, and the running statistics that batch norm keeps.
+
+The arithmetic is `functional`'s; the layers hold scale, shift and statistics, and say when to learn them.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.core.mode import no_grad
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ShapeError
 from chainrule.nn import functional as F
 from chainrule.nn import init
-from chainrule.nn.affine import empty, sized
 from chainrule.nn.module import Module
-from chainrule.nn.parameter import Parameter
+from chainrule.nn.parameter import Parameter, blank
+from chainrule.nn.sizes import check_sizes
 
 
 def fill_neutrally(weight: Parameter | None, bias: Parameter | None) -> None:
@@ -39,14 +42,14 @@ class _BatchNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        sized(self, num_features=num_features)
+        check_sizes(self, num_features=num_features)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.weight = empty((num_features,), dtype) if affine else None
-        self.bias = empty((num_features,), dtype) if affine else None
+        self.weight = blank((num_features,), dtype) if affine else None
+        self.bias = blank((num_features,), dtype) if affine else None
         kept = {
-            "running_mean": empty((num_features,), dtype).detach(),
-            "running_var": empty((num_features,), dtype).detach(),
+            "running_mean": blank((num_features,), dtype).detach(),
+            "running_var": blank((num_features,), dtype).detach(),
             "num_batches_tracked": Tensor(np.zeros((), np.int64)),
         }
         for name, buffer in kept.items():
@@ -67,7 +70,7 @@ class _BatchNorm(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Normalise by the batch in training (or without running statistics), else by the running ones."""
-        x = F.as_tensor(x)
+        x = as_tensor(x)
         if x.ndim not in self.ranks:
             wanted = " or ".join(f"{rank} axes ({names})" for rank, names in self.ranks.items())
             raise ShapeError(f"{type(self).__name__}: x has shape {x.shape}, needs {wanted}")
@@ -127,10 +130,10 @@ class LayerNorm(Module):
     ) -> None:
         super().__init__()
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        sized(self, **{f"normalized_shape[{axis}]": size for axis, size in enumerate(shape)})
+        check_sizes(self, **{f"normalized_shape[{axis}]": size for axis, size in enumerate(shape)})
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
-        self.weight = empty(shape, dtype) if elementwise_affine else None
-        self.bias = empty(shape, dtype) if elementwise_affine and bias else None
+        self.weight = blank(shape, dtype) if elementwise_affine else None
+        self.bias = blank(shape, dtype) if elementwise_affine and bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -1,13 +1,17 @@
 """Parameter: a tensor that training changes.
 
 The class alone tells a parameter from other tensors: a module counts as its own whatever
-Parameters are found among its attributes.
+Parameters are found among its attributes. Layers begin with `blank` ones.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from chainrule.core import memory
+from chainrule.core.spec import Shape, known_dtype
 from chainrule.core.tensor import Tensor
 
 
@@ -25,3 +29,8 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True, name: str | None = None) -> None:
         super().__init__(data, requires_grad, name)
+
+
+def blank(shape: Shape, dtype: Any) -> Parameter:
+    """Return a parameter of zeros, for an initialiser to fill; the dtype must be a float (None: float32)."""
+    return Parameter(memory.zeros(shape, known_dtype(np.float32 if dtype is None else dtype)))

@@ -1,41 +1,31 @@
-"""Pooling layers: the functions of `functional` with their arguments kept."""
+"""Pooling layers: windows or parts of an image reduced to one number each.
+
+PyTorch's arguments, but for `return_indices`, which is refused. A stride that is not given is the window's
+size.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError
 from chainrule.nn import functional as F
-from chainrule.nn.module import Module
+from chainrule.nn.applied import Applied
 
 
-class _Pool(Module):
-    """A layer without parameters: what is set by `_keep` is shown, and given to the function."""
+class _Pool(Applied):
+    """What all of them share: arguments that are None are not shown, and no indices are returned."""
 
-    function: ClassVar[Callable[..., Tensor]]
-
-    def _keep(self, **settings: Any) -> None:
-        super().__init__()
-        self._settings = settings
-        for name, value in settings.items():
-            setattr(self, name, value)
-
-    def _given(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._settings}
-
-    def forward(self, x: Any) -> Tensor:
-        """Return what the function makes of each window or part."""
-        return type(self).function(x, **self._given())
+    def __init__(self, *, return_indices: bool = False, **settings: Any) -> None:
+        super().__init__(**settings)
+        if return_indices:
+            raise ArgumentError(f"{type(self).__name__}: return_indices is not supported")
 
     def extra_repr(self) -> str:
         """Return the arguments."""
-        return ", ".join(f"{name}={value}" for name, value in self._given().items() if value is not None)
-
-    def _refuse_indices(self, return_indices: bool) -> None:
-        if return_indices:
-            raise ArgumentError(f"{type(self).__name__}: return_indices is not supported")
+        given = self._settings().items()
+        return ", ".join(f"{name}={value!r}" for name, value in given if value is not None)
 
 
 class _MaxPool(_Pool):
@@ -50,11 +40,14 @@ class _MaxPool(_Pool):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
-        stride = kernel_size if stride is None else stride
-        self._keep(
-            kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+        super().__init__(
+            kernel_size=kernel_size,
+            stride=kernel_size if stride is None else stride,
+            padding=padding,
+            dilation=dilation,
+            ceil_mode=ceil_mode,
+            return_indices=return_indices,
         )
-        self._refuse_indices(return_indices)
 
 
 class MaxPool1d(_MaxPool):
@@ -88,7 +81,7 @@ class AvgPool1d(_Pool):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
-        self._keep(
+        super().__init__(
             kernel_size=kernel_size,
             stride=kernel_size if stride is None else stride,
             padding=padding,
@@ -111,7 +104,7 @@ class AvgPool2d(_Pool):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
-        self._keep(
+        super().__init__(
             kernel_size=kernel_size,
             stride=kernel_size if stride is None else stride,
             padding=padding,
@@ -127,7 +120,7 @@ class AdaptiveAvgPool2d(_Pool):
     function = F.adaptive_avg_pool2d
 
     def __init__(self, output_size: Any) -> None:
-        self._keep(output_size=output_size)
+        super().__init__(output_size=output_size)
 
 
 class FractionalMaxPool2d(_Pool):
@@ -147,13 +140,17 @@ class FractionalMaxPool2d(_Pool):
         return_indices: bool = False,
         _random_samples: Any = None,
     ) -> None:
-        self._keep(kernel_size=kernel_size, output_size=output_size, output_ratio=output_ratio)
-        self._refuse_indices(return_indices)
+        super().__init__(
+            kernel_size=kernel_size,
+            output_size=output_size,
+            output_ratio=output_ratio,
+            return_indices=return_indices,
+        )
         if (output_size is None) == (output_ratio is None):
             raise ArgumentError("FractionalMaxPool2d: give either output_size or output_ratio")
-        given = None if _random_samples is None else F.as_tensor(_random_samples)
+        given = None if _random_samples is None else as_tensor(_random_samples)
         self.register_buffer("_random_samples", given)
 
     def forward(self, x: Any) -> Tensor:
         """Return the largest of every region."""
-        return type(self).function(x, **self._given(), _random_samples=self._random_samples)
+        return type(self).function(x, **self._settings(), _random_samples=self._random_samples)

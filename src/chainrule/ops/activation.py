@@ -1,4 +1,8 @@
-"""Activation functions: what a unit does to its score."""
+"""Activation functions: what a unit does to its score.
+
+Each is an expression of one number, with its partial claimed where the derived one would be less precise
+or slower; softmax and its logarithm look at a whole axis.
+"""
 
 from __future__ import annotations
 

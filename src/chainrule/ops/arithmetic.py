@@ -1,4 +1,7 @@
-"""Arithmetic on two numbers or one: the operators of Python and NumPy."""
+"""Arithmetic on two numbers or one: the operators of Python and NumPy.
+
+Rounding, bounds and conversions are here, too: whatever is one step of arithmetic on single numbers.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from chainrule.core.families import elementwise
 from chainrule.core.registry import public
 from chainrule.core.sample import sample, wrong
 from chainrule.core.spec import known_dtype
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import DTypeError
 from chainrule.scalar import Expr
 
@@ -163,7 +166,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Tensor:
     >>> clip([-1.0, 0.5, 2.0], 0, 1).tolist()
     [0.0, 0.5, 1.0]
     """
-    bounded = a if isinstance(a, Tensor) else Tensor(a)
+    bounded = as_tensor(a)
     if a_min is None and a_max is None:
         raise DTypeError("clip(x): a_min or a_max must be given")
     if a_min is not None:

@@ -1,4 +1,7 @@
-"""Comparisons, logic and choice: results that are true or false, and what depends on them."""
+"""Comparisons, logic and choice: results that are true or false, and what depends on them.
+
+They have no gradient, but for `where`, which hands it to the branch that was taken.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""New tensors: from data, or filled with a rule."""
+"""New tensors: from data, or filled with a rule.
+
+They have no history, and may ask for gradients. Random ones are in `random`.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +54,6 @@ def _tracked(data: Any) -> bool:
     return isinstance(data, Tensor) and data.op is not None
 
 
-def _made(array: Any, requires_grad: bool, name: str | None) -> Tensor:
-    return Tensor(array, requires_grad, name)
-
-
 @public
 def full(
     shape: Any,
@@ -66,7 +65,7 @@ def full(
     """Return a tensor of `shape` filled with one value."""
     value = fill_value.read("full") if isinstance(fill_value, Tensor) else to_array(fill_value)
     found = known_dtype(value.dtype if dtype is None else dtype)
-    return _made(np.full(known_shape(shape, "full"), value, found), requires_grad, name)
+    return Tensor(np.full(known_shape(shape, "full"), value, found), requires_grad, name)
 
 
 @public
@@ -78,7 +77,7 @@ def zeros(
     >>> zeros((2, 2)).tolist()
     [[0.0, 0.0], [0.0, 0.0]]
     """
-    return _made(np.zeros(known_shape(shape, "zeros"), known_dtype(dtype)), requires_grad, name)
+    return Tensor(np.zeros(known_shape(shape, "zeros"), known_dtype(dtype)), requires_grad, name)
 
 
 @public
@@ -86,7 +85,7 @@ def ones(
     shape: Any, dtype: DType = np.float32, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """Return a tensor of ones."""
-    return _made(np.ones(known_shape(shape, "ones"), known_dtype(dtype)), requires_grad, name)
+    return Tensor(np.ones(known_shape(shape, "ones"), known_dtype(dtype)), requires_grad, name)
 
 
 @public

@@ -1,4 +1,7 @@
-"""The elementary functions: exponentials, logarithms, roots, circular and hyperbolic functions."""
+"""The elementary functions: exponentials, logarithms, roots, circular and hyperbolic functions.
+
+Each is one function of the scalar language, or a short expression of it; partials follow from there.
+"""
 
 from __future__ import annotations
 

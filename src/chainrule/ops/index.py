@@ -1,4 +1,8 @@
-"""Indexing: NumPy's whole `x[...]`, split into slices (a movement) and lookups by integer arrays."""
+"""Indexing: NumPy's whole `x[...]`, split into slices (a movement) and lookups by integer arrays.
+
+Both have rules of their own: the gradient of a lookup adds up where an item was taken several times. Which
+elements a mask selects is looked up at once.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from chainrule.core.op import apply
 from chainrule.core.registry import public
 from chainrule.core.sample import Integers, sample, wrong
 from chainrule.core.spec import Array, Shape, Spec, normalize_axis
-from chainrule.core.tensor import Tensor, to_array
+from chainrule.core.tensor import Tensor, as_tensor, to_array
 from chainrule.errors import DTypeError, IndexRangeError
 from chainrule.ops.shape import ravel
 
@@ -134,7 +138,7 @@ _PLAIN = (slice, int, type(None), type(Ellipsis))
 @public
 def getitem(x: Any, key: Any) -> Tensor:
     """NumPy's `x[key]`: slices, integers, None, ..., integer arrays and boolean masks."""
-    tensor = x if isinstance(x, Tensor) else Tensor(x)
+    tensor = as_tensor(x)
     if key.__class__ is int or key.__class__ is slice:
         return apply(sliced, (tensor,), {"key": (key,)})
     parts = tuple(map(_plain, cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)))
@@ -216,7 +220,7 @@ def _check_mask(mask: Array, shape: Shape, slots: list[Any]) -> None:
 @public
 def take(a: Any, indices: Any, axis: int | None = None) -> Tensor:
     """The items at integer `indices` along `axis` (of the flattened tensor for None)."""
-    tensor = a if isinstance(a, Tensor) else Tensor(a)
+    tensor = as_tensor(a)
     given = indices if isinstance(indices, Tensor) else to_array(indices)
     if axis is None:
         return getitem(ravel(tensor), (given,))

@@ -1,4 +1,8 @@
-"""Contractions: matrix products and their kin."""
+"""Contractions: matrix products and their kin.
+
+Two are declared by the names of their axes; `dot`, `tensordot` and `einsum` make a contraction for each
+pattern that they are called with, and keep it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from chainrule.core.families import Contraction, contraction
 from chainrule.core.families.contraction import anonymous, parse
 from chainrule.core.registry import public
 from chainrule.core.sample import sample, wrong
 from chainrule.core.spec import normalize_axes
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.ops.reduce import sum
 from chainrule.ops.shape import expand_dims, reshape, transpose
@@ -59,7 +65,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     >>> (cr.ones((2, 3)) @ cr.ones(3)).shape
     (2,)
     """
-    left, right = _tensor(a), _tensor(b)
+    left, right = as_tensor(a), as_tensor(b)
     if not left.ndim or not right.ndim:
         raise ShapeError(
             f"matmul(a, b): needs at least one axis each, got shapes {left.shape} and {right.shape}",
@@ -79,7 +85,7 @@ def matmul(a: Any, b: Any) -> Tensor:
 @public
 def dot(a: Any, b: Any) -> Tensor:
     """NumPy's dot: inner product of vectors, else a sum over a's last and b's second-last axis."""
-    left, right = _tensor(a), _tensor(b)
+    left, right = as_tensor(a), as_tensor(b)
     if not left.ndim or not right.ndim:
         return left * right
     return tensordot(left, right, axes=((left.ndim - 1,), (right.ndim - 2 if right.ndim > 1 else 0,)))
@@ -88,9 +94,10 @@ def dot(a: Any, b: Any) -> Tensor:
 @public
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     """Sum of products over pairs of axes: the last n of `a` with the first n of `b`, or two lists."""
-    left, right = _tensor(a), _tensor(b)
-    if isinstance(axes, int):
-        over = tuple(range(left.ndim - axes, left.ndim)), tuple(range(axes))
+    left, right = as_tensor(a), as_tensor(b)
+    if isinstance(axes, (int, np.integer)):
+        count = operator.index(axes)  # pyright: ignore[reportUnknownArgumentType]
+        over = tuple(range(left.ndim - count, left.ndim)), tuple(range(count))
     else:
         over = _axes(axes[0]), _axes(axes[1])
     one = normalize_axes(over[0], left.ndim, "tensordot(a, b)")
@@ -113,7 +120,7 @@ def _axes(axes: Any) -> tuple[int, ...]:
 @public
 def outer(a: Any, b: Any) -> Tensor:
     """Every item of `a` (flattened) times every item of `b`."""
-    left, right = reshape(_tensor(a), shape=-1), reshape(_tensor(b), shape=-1)
+    left, right = reshape(as_tensor(a), shape=-1), reshape(as_tensor(b), shape=-1)
     return expand_dims(left, 1) * expand_dims(right, 0)
 
 
@@ -124,9 +131,9 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     Operands are contracted from left to right; repeated letters take the diagonal, and letters
     missing from the output are summed. `...` stands for broadcast axes.
     """
-    terms, output = _subscripts(subscripts, [_tensor(each).ndim for each in operands])
+    terms, output = _subscripts(subscripts, [as_tensor(each).ndim for each in operands])
     named_operands = [
-        _diagonal(_tensor(x), term, subscripts) for x, term in zip(operands, terms, strict=True)
+        _diagonal(as_tensor(x), term, subscripts) for x, term in zip(operands, terms, strict=True)
     ]
     total, names = named_operands[0]
     for place, (x, term) in enumerate(named_operands[1:], 1):
@@ -225,7 +232,3 @@ def _contraction(
     name: str, left: tuple[str, ...], right: tuple[str, ...], out: tuple[str, ...]
 ) -> Contraction:
     return anonymous(name, parse(f"{' '.join(left)}, {' '.join(right)} -> {' '.join(out)}"))
-
-
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else Tensor(x)

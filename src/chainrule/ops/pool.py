@@ -6,7 +6,7 @@ Maximum and mean over the windows of `window`, PyTorch's rule for windows that h
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,15 +24,23 @@ from chainrule.ops.shape import joined
 from chainrule.ops.window import Sizes, Slide, check_fit, check_images, clash, per_axis
 
 
-def _slide(op: Op, axes: int, x: Tensor, *, size: Any, stride: Any, padding: Any, dilation: Any = 1) -> Slide:
+class _Geometry(NamedTuple):
+    """How windows lie, as the caller says it: a number, or one an axis; a stride of None is the size."""
+
+    size: Sizes
+    stride: Sizes | None
+    padding: Sizes
+    dilation: Sizes = 1
+
+
+def _slide(op: Op, axes: int, x: Tensor, given: _Geometry) -> Slide:
     """Return the checked geometry of a pooling, without the overhang of ceil_mode."""
     check_images(op, x, axes)
-    sizes = per_axis(op, "kernel_size", size, axes)
-    strides = sizes if stride is None else per_axis(op, "stride", stride, axes)
-    pads = per_axis(op, "padding", padding, axes, least=0)
-    slide = Slide(
-        sizes, strides, per_axis(op, "dilation", dilation, axes), tuple((each, each) for each in pads)
-    )
+    sizes = per_axis(op, "kernel_size", given.size, axes)
+    strides = sizes if given.stride is None else per_axis(op, "stride", given.stride, axes)
+    pads = per_axis(op, "padding", given.padding, axes, least=0)
+    dilation = per_axis(op, "dilation", given.dilation, axes)
+    slide = Slide(sizes, strides, dilation, tuple((each, each) for each in pads))
     for pad, reach in zip(pads, slide.reach(), strict=True):
         if 2 * pad > reach:
             raise ArgumentError(f"{op.heading}: padding {pad} is more than half of the window {reach}")
@@ -53,8 +61,8 @@ def _overhang(x: Tensor, slide: Slide) -> Slide:
     return Slide(slide.size, slide.stride, slide.dilation, tuple(pads))
 
 
-def _max_pool(op: Op, axes: int, x: Tensor, *, ceil_mode: bool, **geometry: Any) -> Tensor:
-    slide = _slide(op, axes, x, **geometry)
+def _max_pool(op: Op, axes: int, x: Tensor, geometry: _Geometry, ceil_mode: bool) -> Tensor:
+    slide = _slide(op, axes, x, geometry)
     slide = _overhang(x, slide) if ceil_mode else slide
     check_fit(op, x, slide)
     return max(slide.over(x, fill=-np.inf), axis=tuple(range(-axes, 0)))
@@ -82,10 +90,8 @@ def max_pool1d(
 ) -> Tensor:
     """Largest number of every window of signals (n, c, length); the gradient goes to the first."""
     op: Any = max_pool1d
-    geometry: dict[str, Any] = {
-        "size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation
-    }  # fmt: skip
-    return _max_pool(op, 1, x, ceil_mode=ceil_mode, **geometry)
+    geometry = _Geometry(kernel_size, stride, padding, dilation)
+    return _max_pool(op, 1, x, geometry, ceil_mode)
 
 
 @composite(
@@ -117,10 +123,8 @@ def max_pool2d(
 ) -> Tensor:
     """Largest number of every window of images (n, c, h, w); the gradient goes to the first."""
     op: Any = max_pool2d
-    geometry: dict[str, Any] = {
-        "size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation
-    }  # fmt: skip
-    return _max_pool(op, 2, x, ceil_mode=ceil_mode, **geometry)
+    geometry = _Geometry(kernel_size, stride, padding, dilation)
+    return _max_pool(op, 2, x, geometry, ceil_mode)
 
 
 def _counts(length: int, slide: Slide, axis: int, before: int, after: int) -> Array:
@@ -134,13 +138,13 @@ def _avg_pool(
     op: Op,
     axes: int,
     x: Tensor,
+    geometry: _Geometry,
     *,
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None = None,
-    **geometry: Any,
 ) -> Tensor:
-    plain = _slide(op, axes, x, **geometry)
+    plain = _slide(op, axes, x, geometry)
     slide = _overhang(x, plain) if ceil_mode else plain
     check_fit(op, x, slide)
     total = sum(slide.over(x), axis=tuple(range(-axes, 0)))
@@ -176,8 +180,8 @@ def avg_pool1d(
 ) -> Tensor:
     """Mean of every window of signals (n, c, length); padding counts as zeros unless told otherwise."""
     op: Any = avg_pool1d
-    geometry: dict[str, Any] = {"size": kernel_size, "stride": stride, "padding": padding}
-    return _avg_pool(op, 1, x, ceil_mode=ceil_mode, count_include_pad=count_include_pad, **geometry)
+    geometry = _Geometry(kernel_size, stride, padding)
+    return _avg_pool(op, 1, x, geometry, ceil_mode=ceil_mode, count_include_pad=count_include_pad)
 
 
 @composite(
@@ -205,15 +209,15 @@ def avg_pool2d(
 ) -> Tensor:
     """Mean of every window of images (n, c, h, w); padding counts as zeros unless told otherwise."""
     op: Any = avg_pool2d
-    geometry: dict[str, Any] = {"size": kernel_size, "stride": stride, "padding": padding}
+    geometry = _Geometry(kernel_size, stride, padding)
     return _avg_pool(
         op,
         2,
         x,
+        geometry,
         ceil_mode=ceil_mode,
         count_include_pad=count_include_pad,
         divisor_override=divisor_override,
-        **geometry,
     )
 
 

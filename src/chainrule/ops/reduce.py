@@ -1,15 +1,20 @@
-"""Reductions over axes: sums, extremes, and the statistics made of them."""
+"""Reductions over axes: sums, extremes, and the statistics made of them.
+
+Sums and extremes are folds, declared by one step; the statistics are made of them, with gradients claimed
+where a shorter one is known.
+"""
 
 from __future__ import annotations
 
 import builtins
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chainrule import scalar
 from chainrule.core.families import composite, opaque, reduction
-from chainrule.core.families.reduction import items_of, short_rows
+from chainrule.core.families.reduction import items_of, reduced_shape, short_rows
 from chainrule.core.sample import sample, wrong
 from chainrule.core.spec import Array, Axes, Spec, normalize_axes, normalize_axis
 from chainrule.core.tensor import Tensor
@@ -28,8 +33,7 @@ def sum(total: Expr, x: Expr, *, axis: Axes = None, keepdims: bool = False) -> E
 
 def _first_spec(x: Spec, y: Spec, *, axes: tuple[int, ...]) -> Spec:
     count = np.prod([x.shape[axis] for axis in axes], dtype=np.int64)
-    shape = tuple(1 if i in axes else size for i, size in enumerate(x.shape))
-    return Spec(shape, np.dtype(np.uint8 if count <= 256 else np.int64))
+    return Spec(reduced_shape(x.shape, axes, keepdims=True), np.dtype(np.uint8 if count <= 256 else np.int64))
 
 
 @opaque(
@@ -104,8 +108,7 @@ _STATISTICS = [
 def prod(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Product over `axis`, by multiplying halves, so that the gradient is right where items are 0."""
     axes = normalize_axes(axis, x.ndim, "prod(x)")
-    rest = [i for i in range(x.ndim) if i not in axes]
-    kept = tuple(1 if i in axes else x.shape[i] for i in range(x.ndim))
+    rest, shape = [i for i in range(x.ndim) if i not in axes], reduced_shape(x.shape, axes, keepdims)
     items = x.transpose([*rest, *axes]).reshape((*(x.shape[i] for i in rest), _count(x, axes)))
     if x.dtype.kind in "ib" and x.dtype.itemsize < 8:
         items = items.astype(np.int64)
@@ -115,9 +118,7 @@ def prod(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
         items = multiply(items[..., :half], items[..., half : 2 * half])
         if odd.shape[-1]:
             items = multiply(items, where(np.arange(half) == 0, odd, np.ones((), x.dtype)))
-    if items.shape[-1] == 0:
-        return Tensor(np.ones(kept if keepdims else tuple(x.shape[i] for i in rest), items.dtype))
-    return items.reshape(kept if keepdims else tuple(x.shape[i] for i in rest))
+    return items.reshape(shape) if items.shape[-1] else Tensor(np.ones(shape, items.dtype))
 
 
 @composite(samples=[*_STATISTICS, sample(())])
@@ -132,10 +133,9 @@ def _var_gradient(
 ) -> tuple[Tensor]:
     """The mean moves too, but distances from it add up to 0, so that its share vanishes."""
     axes = normalize_axes(axis, x.ndim, "var(x)")
-    kept = tuple(1 if i in axes else size for i, size in enumerate(x.shape))
-    free = _count(x, axes) - ddof
+    kept = reduced_shape(x.shape, axes, keepdims=True)
     centred = subtract(x, mean(x, axis=axes, keepdims=True))
-    return (multiply(multiply(g.reshape(kept), 2.0 / free if free > 0 else np.nan), centred),)
+    return (multiply(multiply(g.reshape(kept), 2.0 / _freedom(x, axes, ddof, "var(x)")), centred),)
 
 
 @composite(
@@ -145,23 +145,26 @@ def _var_gradient(
 )
 def var(x: Tensor, *, axis: Axes = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
     """Mean squared distance from the mean over `axis`, divided by (count - ddof)."""
-    if not ddof >= 0:
-        raise ArgumentError(f"var(x): ddof must be a number of at least 0, got {ddof}")
-    count = _count(x, normalize_axes(axis, x.ndim, "var(x)"))
+    freedom = _freedom(x, axis, ddof, "var(x)")
     centred = subtract(x, mean(x, axis=axis, keepdims=True))
-    free = count - ddof
-    return divide(sum(square(centred), axis=axis, keepdims=keepdims), free if free > 0 else np.nan)
+    return divide(sum(square(centred), axis=axis, keepdims=keepdims), freedom)
 
 
-@composite(samples=[*_STATISTICS, sample((4, 3), axis=0, ddof=1)])
+@composite(
+    samples=[*_STATISTICS, sample((4, 3), axis=0, ddof=1)],
+    wrong=[
+        wrong("std(x): axis 2 is out of bounds for 2 dimension(s)", (2, 3), axis=2),
+        wrong("std(x): ddof must be a number of at least 0, got -1", (3,), ddof=-1),
+    ],
+)
 def std(x: Tensor, *, axis: Axes = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
     """Square root of the variance over `axis`."""
+    _freedom(x, axis, ddof, "std(x)")  # what is wrong is told under the name that was called
     return sqrt(var(x, axis=axis, ddof=ddof, keepdims=keepdims))
 
 
 def _logsumexp_gradient(g: Tensor, node: Tensor, x: Tensor, *, axis: Axes, keepdims: bool) -> tuple[Tensor]:
-    axes = normalize_axes(axis, x.ndim, "logsumexp(x)")
-    kept = tuple(1 if i in axes else size for i, size in enumerate(x.shape))
+    kept = reduced_shape(x.shape, normalize_axes(axis, x.ndim, "logsumexp(x)"), keepdims=True)
     total = node.reshape(kept)
     return (multiply(g.reshape(kept), exp(where(equal(x, total), 0.0, subtract(x, total)))),)
 
@@ -169,36 +172,43 @@ def _logsumexp_gradient(g: Tensor, node: Tensor, x: Tensor, *, axis: Axes, keepd
 @composite(
     gradient=_logsumexp_gradient,
     samples=[*_STATISTICS, sample(()), sample((0, 3), axis=1)],
+    wrong=[wrong("logsumexp(x): axis 2 is out of bounds for 2 dimension(s)", (2, 3), axis=2)],
 )
 def logsumexp(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) over `axis`, without overflow."""
+    axes = normalize_axes(axis, x.ndim, "logsumexp(x)")
     peak = max(x.detach(), axis=axis, keepdims=True)
     peak = where(isfinite(peak), peak, 0.0)
     with np.errstate(all="ignore"):  # the logarithm of an empty or vanishing sum is -inf
         total = add(log(sum(exp(subtract(x, peak)), axis=axis, keepdims=True)), peak)
-    if keepdims:
-        return total
-    axes = normalize_axes(axis, x.ndim, "logsumexp(x)")
-    return total.reshape(tuple(size for i, size in enumerate(x.shape) if i not in axes))
+    return total if keepdims else total.reshape(reduced_shape(x.shape, axes, keepdims))
 
 
-def _place_spec(x: Spec, *, axis: int | None, keepdims: bool) -> Spec:
-    axes = normalize_axes(axis, len(x.shape), "argmax(x)")
-    kept = tuple(1 if i in axes else s for i, s in enumerate(x.shape))
-    shape = kept if keepdims else tuple(s for i, s in enumerate(x.shape) if i not in axes)
-    return Spec(shape, np.dtype(np.int64))
+def _place_spec(name: str, x: Spec, *, axis: int | None, keepdims: bool) -> Spec:
+    axes = normalize_axes(axis, len(x.shape), name)
+    return Spec(reduced_shape(x.shape, axes, keepdims), np.dtype(np.int64))
 
 
 _PLACES: builtins.list[Any] = [sample((2, 3)), sample((2, 3), axis=1), sample((2, 3), axis=-2, keepdims=True)]
 
 
-@opaque(spec=_place_spec, reason="a place is an integer", samples=_PLACES)
+@opaque(
+    spec=partial(_place_spec, "argmax(x)"),
+    reason="a place is an integer",
+    samples=_PLACES,
+    wrong=[wrong("argmax(x): axis 2 is out of bounds for 2 dimension(s)", (2, 3), axis=2)],
+)
 def argmax(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
     """Place of the largest item along `axis` (of the flattened tensor for None); the first in a tie."""
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
-@opaque(spec=_place_spec, reason="a place is an integer", samples=_PLACES)
+@opaque(
+    spec=partial(_place_spec, "argmin(x)"),
+    reason="a place is an integer",
+    samples=_PLACES,
+    wrong=[wrong("argmin(x): axis 2 is out of bounds for 2 dimension(s)", (2, 3), axis=2)],
+)
 def argmin(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
     """Place of the smallest item along `axis` (of the flattened tensor for None); the first in a tie."""
     return np.argmin(x, axis=axis, keepdims=keepdims)
@@ -233,3 +243,11 @@ def cumsum(x: Array, *, axis: int | None = None) -> Array:
 
 def _count(x: Tensor, axes: tuple[int, ...]) -> int:
     return int(np.prod([x.shape[i] for i in axes], dtype=np.int64))
+
+
+def _freedom(x: Tensor, axis: Axes, ddof: float, name: str) -> float:
+    """Return what squared distances are divided by: count - ddof, or NaN where nothing is left of it."""
+    if not ddof >= 0:
+        raise ArgumentError(f"{name}: ddof must be a number of at least 0, got {ddof}")
+    free = _count(x, normalize_axes(axis, x.ndim, name)) - ddof
+    return free if free > 0 else np.nan

@@ -1,4 +1,8 @@
-"""Movements: other shapes, orders and neighbourhoods of the same numbers."""
+"""Movements: other shapes, orders and neighbourhoods of the same numbers.
+
+A movement is declared by its index map; views and transposes are claims that are quicker. Joining, and what
+sums back over broadcast axes, are opaque.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from chainrule.core.families.movement import IndexMap, Source
 from chainrule.core.registry import named, public
 from chainrule.core.sample import sample, wrong
 from chainrule.core.spec import Array, Axes, Shape, Spec, known_shape, normalize_axes, normalize_axis
-from chainrule.core.tensor import Tensor, to_array
+from chainrule.core.tensor import Tensor, as_tensor, to_array
 from chainrule.errors import ArgumentError, ShapeError
 
 
@@ -269,7 +273,8 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Tensor:
     for place, shape in enumerate(shapes):
         if shape != shapes[0]:
             raise ShapeError(f"stack(x): x[{place}] has shape {shape} but x[0] has {shapes[0]}")
-    return joined(*(expand_dims(each, axis) for each in arrays), axis=axis)
+    along = normalize_axis(axis, len(shapes[0]) + 1, "stack(x)")
+    return joined(*(expand_dims(each, along) for each in arrays), axis=along)
 
 
 @public
@@ -328,16 +333,16 @@ def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[in
 @public
 def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """Cut along an axis: into equal parts (an integer), or before the given places."""
-    x = ary if isinstance(ary, Tensor) else Tensor(ary)
+    x = as_tensor(ary)
     along = normalize_axis(axis, x.ndim, "split(x)")
     size = x.shape[along]
-    if isinstance(indices_or_sections, int):
+    if isinstance(indices_or_sections, (int, np.integer)):
         if indices_or_sections < 1 or size % indices_or_sections:
             raise ShapeError(
                 f"split(x): axis {along} of size {size} has no {indices_or_sections} equal parts"
             )
         step = size // indices_or_sections
-        places = [step * i for i in range(1, indices_or_sections)]
+        places = [int(step * i) for i in range(1, indices_or_sections)]
     else:
         places = [operator.index(place) for place in indices_or_sections]
     lead = (slice(None),) * along
@@ -351,7 +356,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: flo
         return constant_pad(array, pad_width=pad_width, fill=constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ArgumentError(f"pad(x): mode {mode!r} is not constant, edge, reflect, symmetric or wrap")
-    x = array if isinstance(array, Tensor) else Tensor(array)
+    x = as_tensor(array)
     for axis, (before, after) in enumerate(pairs(pad_width, x.ndim)):
         if before or after:
             places: Any = np.pad(np.arange(x.shape[axis]), (before, after), mode=mode)  # pyright: ignore
@@ -362,7 +367,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: flo
 @public
 def repeat(a: Any, repeats: int | Sequence[int], axis: int | None = None) -> Tensor:
     """Repeat each item along `axis` (of the flattened tensor for None)."""
-    x = a if isinstance(a, Tensor) else Tensor(a)
+    x = as_tensor(a)
     x, axis = (ravel(x), 0) if axis is None else (x, axis)
     along = normalize_axis(axis, x.ndim, "repeat(x)")
     counts = np.asarray(repeats) if isinstance(repeats, Tensor) else to_array(repeats)
@@ -375,7 +380,7 @@ def repeat(a: Any, repeats: int | Sequence[int], axis: int | None = None) -> Ten
 @public
 def tile(A: Any, reps: int | Sequence[int]) -> Tensor:
     """Lay copies of the whole tensor side by side: `reps` of them along each axis."""
-    x = A if isinstance(A, Tensor) else Tensor(A)
+    x = as_tensor(A)
     counts = known_shape(reps, "tile(x)")
     ndim = max(len(counts), x.ndim)
     counts, shape = (1,) * (ndim - len(counts)) + counts, (1,) * (ndim - x.ndim) + x.shape

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.core.families import Contraction, composite
 from chainrule.core.families.contraction import anonymous, parse
@@ -84,10 +84,19 @@ def check_fit(op: Op, x: Tensor, slide: Slide) -> None:
             raise clash(op, (x,), f"a window of {reach} does not fit axis {axis} of x, of size {padded}")
 
 
-def _slide(op: Op, size: Shape, stride: Any, padding: Any, dilation: Any) -> Slide:
-    """Return the geometry of a convolution; `padding` is integers, 'same' or 'valid'."""
-    axes = len(size)
-    stride, dilation = per_axis(op, "stride", stride, axes), per_axis(op, "dilation", dilation, axes)
+class _Geometry(NamedTuple):
+    """How windows lie, as the caller says it: a number, or one an axis; `padding` also 'same' or 'valid'."""
+
+    stride: Sizes
+    padding: Sizes | str
+    dilation: Sizes
+
+
+def _slide(op: Op, size: Shape, given: _Geometry) -> Slide:
+    """Return the checked geometry of a convolution with weights of this size."""
+    axes, padding = len(size), given.padding
+    stride = per_axis(op, "stride", given.stride, axes)
+    dilation = per_axis(op, "dilation", given.dilation, axes)
     if padding == "same":
         if any(step != 1 for step in stride):
             raise ArgumentError(f"{op.heading}: padding 'same' needs stride 1, got {stride}")
@@ -133,7 +142,7 @@ def _weighing(axes: int, grouped: bool) -> Contraction:
 
 
 def _convolution(
-    op: Op, axes: int, x: Tensor, weight: Tensor, bias: Tensor | None, *, groups: int, **geometry: Any
+    op: Op, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: _Geometry, *, axes: int, groups: int
 ) -> Tensor:
     """Convolve over the last `axes` axes: pad, view the windows, contract, add the bias."""
     check_images(op, x, axes)
@@ -141,7 +150,7 @@ def _convolution(
         raise clash(op, (x, weight, bias), f"weight has shape {weight.shape}, needs {axes + 2} axes")
     (groups,) = per_axis(op, "groups", groups, 1)
     _check_channels(op, x, weight, bias, groups)
-    slide = _slide(op, weight.shape[2:], **geometry)
+    slide = _slide(op, weight.shape[2:], geometry)
     check_fit(op, x, slide)
     batch = x if x.ndim == axes + 2 else x.reshape((1, *x.shape))
     out = _weighed(axes, batch, weight, slide, groups)
@@ -186,10 +195,8 @@ def conv1d(
 ) -> Tensor:
     """Slide `weight` (out, in / groups, k) over signals `x` (n, in, length), as PyTorch's conv1d."""
     op: Any = conv1d
-    geometry: dict[str, Any] = {
-        "stride": stride, "padding": padding, "dilation": dilation, "groups": groups
-    }  # fmt: skip
-    return _convolution(op, 1, x, weight, bias, **geometry)
+    geometry = _Geometry(stride, padding, dilation)
+    return _convolution(op, x, weight, bias, geometry, axes=1, groups=groups)
 
 
 @composite(
@@ -236,7 +243,5 @@ def conv2d(
     Without a batch axis, `x` may be (in, h, w).
     """
     op: Any = conv2d
-    geometry: dict[str, Any] = {
-        "stride": stride, "padding": padding, "dilation": dilation, "groups": groups
-    }  # fmt: skip
-    return _convolution(op, 2, x, weight, bias, **geometry)
+    geometry = _Geometry(stride, padding, dilation)
+    return _convolution(op, x, weight, bias, geometry, axes=2, groups=groups)

@@ -1,4 +1,7 @@
-"""Clipping: gradients kept below a norm or a value, in place, between `backward` and `step`."""
+"""Clipping: gradients kept below a norm or a value, in place, between `backward` and `step`.
+
+They are written in ops, so that they belong to a compiled step; the gradients keep their arrays.
+"""
 
 from __future__ import annotations
 

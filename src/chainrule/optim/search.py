@@ -17,6 +17,7 @@ from chainrule.core.numerical import numerical_gradient
 from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
+from chainrule.core.whole import whole_number
 from chainrule.errors import ArgumentError
 from chainrule.ops.random import default
 from chainrule.optim.groups import NOT_NEGATIVE, POSITIVE, Group, Limits, as_groups, checked_group
@@ -51,9 +52,8 @@ class RandomSearch:
         local: bool = False,
     ) -> None:
         self.scale = NOT_NEGATIVE.check("RandomSearch", "scale", scale)
-        if tries < 1:
-            raise ArgumentError(f"RandomSearch: tries must be at least 1, got {tries}")
-        self.tries, self.local, self.loss = tries, local, loss
+        self.tries = whole_number("RandomSearch", "tries", tries)
+        self.local, self.loss = local, loss
         self.stream = default if seed is None else Stream(seed)
         self.of_shape = _is_shape(weights)
         self.weights: list[Tensor] = (

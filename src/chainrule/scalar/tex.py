@@ -1,4 +1,7 @@
-"""Expressions as formulas: TeX for pages, and plain text for terminals."""
+"""Expressions as formulas: TeX for pages, and plain text for terminals.
+
+Both print a tree by patterns, with brackets only where a part binds less tightly than its user.
+"""
 
 from __future__ import annotations
 

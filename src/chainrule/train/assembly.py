@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import nn, optim
+from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
 from chainrule.data import Cutout, Dataset, HorizontalFlip, RandomCrop, Splits, load
 from chainrule.errors import ArgumentError, DataError
@@ -21,7 +22,6 @@ from chainrule.ops import random
 from chainrule.optim import lr_scheduler
 from chainrule.train.centroid import set_centroids
 from chainrule.train.inference import Inference
-from chainrule.train.metrics import Array
 from chainrule.train.models import build_model
 from chainrule.train.preparation import Preparation, described_shape, prepare
 from chainrule.train.settings import AUGMENTATIONS, PENALTIES, Settings, parsed

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
-from chainrule.data.dataset import Array
 from chainrule.errors import ArgumentError, CheckpointError, need
 from chainrule.train.files import write_file
 

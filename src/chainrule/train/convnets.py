@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule import nn
+from chainrule.core.spec import Shape
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
 
-Shape = tuple[int, ...]
 Layer = Callable[[], nn.Module]
 
 POOLINGS = ("max", "mean", "fractional")

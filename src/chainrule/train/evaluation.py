@@ -1,4 +1,7 @@
-"""What a model is worth on a split: one record of all that is measured, fit for people and for JSON."""
+"""What a model is worth on a split: one record of all that is measured, fit for people and for JSON.
+
+Labels and targets are told apart by their type; how scores are made is not known here.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.train.metrics import (
-    Array,
     ClassScore,
     accuracy,
     class_scores,

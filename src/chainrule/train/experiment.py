@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from chainrule.core.spec import Array
 from chainrule.data import Splits
 from chainrule.errors import ArgumentError, CheckpointError, MissingDependencyError
 from chainrule.inspect.diagnose import Monitor
@@ -16,7 +17,6 @@ from chainrule.train import plots
 from chainrule.train.assembly import Assembled, assemble, read_data
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.history import History
-from chainrule.train.metrics import Array
 from chainrule.train.predictor import Predictor
 from chainrule.train.report import html_report
 from chainrule.train.run import Config, Run, RunKeeper, configuration

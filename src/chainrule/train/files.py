@@ -1,7 +1,7 @@
-"""Files that are whole or not there: written beside their place, flushed, then renamed.
+"""The files of a run: one rule for everything that is written.
 
-One rule for everything a run writes. A full disk or a missing permission becomes an error that
-names the file and says that what was saved before is unchanged.
+A full disk or a missing permission becomes an error that names the file and says that what was saved
+before is unchanged.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from chainrule.data.fetch import replace_with
 from chainrule.errors import CheckpointError
+from chainrule.files import replace_with
 
 
 def write_file(path: Path, content: bytes | str) -> None:
@@ -20,7 +20,8 @@ def write_file(path: Path, content: bytes | str) -> None:
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        replace_with(path, lambda file: file.write(data) and None)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_with(path, lambda file: file.write(data))
     except OSError as error:
         raise CheckpointError(
             f"{path.name}: cannot be written ({error.strerror or error})",

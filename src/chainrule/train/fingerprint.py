@@ -1,4 +1,7 @@
-"""A short number that changes when the data change, so that a run goes on with its own data only."""
+"""A short number that changes when the data change, so that a run goes on with its own data only.
+
+It is kept in a run folder. It is no protection against purpose.
+"""
 
 from __future__ import annotations
 

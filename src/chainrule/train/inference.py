@@ -17,13 +17,14 @@ import numpy as np
 
 from chainrule.compiler import compile as compiled
 from chainrule.core.mode import mode, no_grad
+from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
+from chainrule.core.whole import whole_number
 from chainrule.data import Dataset, TensorTransform
-from chainrule.errors import ArgumentError, DataError
+from chainrule.errors import DataError
 from chainrule.nn import Module
 from chainrule.ops.arithmetic import astype
 from chainrule.train.evaluation import Evaluation, measure
-from chainrule.train.metrics import Array
 from chainrule.train.step import Loss
 
 Prepare = Callable[[Array], Array]
@@ -78,8 +79,7 @@ class Inference:
     def scores(self, x: Any, batch_size: int = 512) -> Array:
         """Return the model's scores (n, classes) for samples `x` (n, ...)."""
         x = np.asarray(x.x if isinstance(x, Dataset) else x)
-        if batch_size < 1:
-            raise ArgumentError(f"predict: batch_size must be from 1, got {batch_size!r}")
+        batch_size = whole_number("predict", "batch_size", batch_size)
         if not x.ndim or not len(x):
             raise DataError("predict: x holds no samples", got=f"x {x.shape}")
         rows = range(0, len(x), batch_size)

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError, ShapeError
-
-Array = npt.NDArray[Any]
 
 
 def accuracy(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chainrule import nn
+from chainrule.core.spec import Shape
 from chainrule.errors import ArgumentError, UnknownNameError, nearest
-from chainrule.train.convnets import RESNETS, Design, Shape, cnn, resnet
+from chainrule.train.convnets import RESNETS, Design, cnn, resnet
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,

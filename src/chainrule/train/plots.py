@@ -1,21 +1,17 @@
 """Figures of a run: the curves of its history, and its confusion matrix.
 
-Drawn with matplotlib's own canvas for files, without pyplot, so that no global state is touched and
-no screen is needed. Each function returns the bytes of a PNG.
+Each function returns the bytes of a PNG.
 """
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from chainrule.errors import need
+from chainrule.core.spec import Array
+from chainrule.figures import blank, literal, png
 from chainrule.train.history import History
-from chainrule.train.metrics import Array
 
 _TRAIN, _VALIDATION = "#1f6fb2", "#d1495b"
 
@@ -59,23 +55,7 @@ def confusion(matrix: Array, classes: Sequence[str]) -> bytes:
     return png(figure)
 
 
-def blank(width: float, height: float) -> Any:
-    """Return an empty figure of this size in inches; MissingDependencyError without matplotlib."""
-    return need("matplotlib.figure", for_="drawing figures").Figure((width, height), layout="constrained")
-
-
-def png(figure: Any) -> bytes:
-    """Return a figure as the bytes of a PNG."""
-    canvas = need("matplotlib.backends.backend_agg", for_="drawing figures").FigureCanvasAgg(figure)
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a script that the font lacks shows as boxes
-        canvas.print_png(content)
-    return content.getvalue()
-
-
 def short(name: str) -> str:
     """Return the name of a class as it fits into a figure."""
-    # A dollar sign would be read as mathematics.
-    name = name.replace("$", r"\$")
+    name = literal(name)
     return name if len(name) <= 14 else name[:13] + "…"

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.data import Dataset, Splits
 from chainrule.errors import ArgumentError, ChainruleError, CheckpointError, DataError
 from chainrule.train import checkpoint
 from chainrule.train.assembly import build_inference, loss_function
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.inference import Inference
-from chainrule.train.metrics import Array
 from chainrule.train.models import is_from_file
 from chainrule.train.preparation import prepared
 from chainrule.train.reading import read_samples

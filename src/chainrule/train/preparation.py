@@ -13,14 +13,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from chainrule.core.spec import Array, Shape
 from chainrule.data import Dataset, Normalizer, Splits
 from chainrule.errors import ArgumentError
 from chainrule.features import HOG, ColorHistogram, Concatenate
-from chainrule.train.metrics import Array
 
 FEATURES = ("hog", "color", "hue")
-
-Shape = tuple[int, ...]
 
 
 class Preparation(Protocol):

@@ -6,21 +6,17 @@ are samples that nobody has named yet.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from chainrule.core.spec import Array, Shape
 from chainrule.data import read_image
 from chainrule.data.pixels import SUFFIXES
+from chainrule.data.table import TABLES, read_rows
 from chainrule.errors import DataError
-from chainrule.train.metrics import Array
-
-TABLES = (".csv", ".tsv", ".txt")
-
-Shape = tuple[int, ...]
 
 
 def read_samples(path: Path, sample_shape: Shape, images: bool) -> Array:
@@ -82,19 +78,17 @@ def _archived(path: Path) -> Array:
         raise DataError(f"{path.name}: not a readable archive ({error})", got=str(path)) from error
 
 
-def _rows(path: Path, sample_shape: tuple[int, ...]) -> Array:
+def _rows(path: Path, sample_shape: Shape) -> Array:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            start = file.readline()
-            file.seek(0)
-            rows = [row for row in csv.reader(file, delimiter=max(",;\t", key=start.count)) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path.name}: not a readable table ({error})", got=str(path)) from error
-    if rows and not _are_numbers(rows[0]):
-        rows = rows[1:]
-    wrong = next((number for number, row in enumerate(rows) if not _are_numbers(row)), None)
+        found = read_rows(path)
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read ({error.strerror})", got=str(path)) from error
+    if found and not _are_numbers(found[0][1]):
+        found = found[1:]
+    rows = [cells for _, cells in found]
+    wrong = next((line for line, cells in found if not _are_numbers(cells)), None)
     if wrong is not None or not rows:
-        what = "no rows of numbers" if wrong is None else f"row {wrong + 1} is not all numbers"
+        what = "no rows of numbers" if wrong is None else f"line {wrong} is not all numbers"
         raise DataError(
             f"{path.name}: {what}", hint="one sample a line, the features only, without the label"
         )

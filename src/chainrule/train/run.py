@@ -22,6 +22,7 @@ from typing import Any
 from chainrule.data import Splits
 from chainrule.errors import CheckpointError
 from chainrule.train import checkpoint
+from chainrule.train.assembly import outputs_of
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.files import remove_leftovers, write_file
 from chainrule.train.fingerprint import fingerprint
@@ -165,7 +166,7 @@ def configuration(settings: Settings, splits: Splits, preparation: Preparation) 
             "name": splits.name,
             "classes": list(splits.classes),
             "sample_shape": list(splits.sample_shape),
-            "outputs": len(splits.classes) or splits.train.y.shape[1],
+            "outputs": outputs_of(splits),
             "images": are_images(splits.sample_shape),
             "samples": {name: len(part) for name, part in splits.parts.items()},
             "fingerprint": fingerprint(splits),

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from chainrule.train.metrics import Array
+from chainrule.core.spec import Array
 
 
 @dataclass

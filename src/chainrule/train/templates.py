@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chainrule.core.spec import Array
+from chainrule.figures import blank, png
 from chainrule.nn import Linear, Module
-from chainrule.train.metrics import Array
-from chainrule.train.plots import blank, png, short
+from chainrule.train.plots import short
 from chainrule.train.recipes import are_images
 from chainrule.train.settings import Settings
 

@@ -15,8 +15,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from chainrule.compiler import compile as compiled
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
+from chainrule.core.whole import whole_number
 from chainrule.data import Batches, Dataset, TensorTransform
 from chainrule.data.batches import transforms_of
 from chainrule.data.dataset import as_array
@@ -32,7 +34,6 @@ from chainrule.train.evaluation import Evaluation
 from chainrule.train.finite import check_finite, finite
 from chainrule.train.history import History, Row
 from chainrule.train.inference import Inference, Prepare
-from chainrule.train.metrics import Array
 from chainrule.train.step import Loss, Penalty, Step, gradients
 from chainrule.train.tally import Tally, is_labels
 
@@ -121,12 +122,11 @@ class Trainer:
         goes on from it where it exists, and `epochs` counts from the start of that run. Raises
         NonFiniteError when the loss or a gradient stops being finite.
         """
-        if not isinstance(epochs, int | np.integer) or epochs < 0:
-            raise ArgumentError(f"fit: epochs must be a whole number from 0, got {epochs!r}")
+        epochs = whole_number("fit", "epochs", epochs, least=0)
         data = _samples(train, "train")
         batches = Batches(data.x, data.y, batch_size, seed=seed)
         held = None if validation is None else _samples(validation, "validation", measured=True)
-        goal = self.epoch + int(epochs)
+        goal = self.epoch + epochs
         if resume and checkpoint is None:
             raise ArgumentError(
                 "fit: resume needs to know the file", hint='fit(..., checkpoint="run.safetensors")'
@@ -135,7 +135,7 @@ class Trainer:
             watchers = (*watchers, Keeper(Path(checkpoint)))
             if resume and Path(checkpoint).exists():
                 self.load_state(checkpoint_file.load(checkpoint))
-                goal = int(epochs)
+                goal = epochs
         self._begin(data, batches)
         while self.epoch < goal:
             self._train_epoch(batches, held, watchers)

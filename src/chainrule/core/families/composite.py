@@ -16,7 +16,7 @@ from chainrule.core.mode import Scope, mode, no_grad
 from chainrule.core.op import Op, apply, declare
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Spec
-from chainrule.core.tensor import Tensor, to_array
+from chainrule.core.tensor import Tensor, as_tensor
 
 
 class Composite(Op):
@@ -69,7 +69,7 @@ class Composite(Op):
 
 def lifted(value: Any) -> Tensor | None:
     """Return an array or number as a tensor, so that bodies can use methods on every input."""
-    return value if value is None or isinstance(value, Tensor) else Tensor(to_array(value))
+    return None if value is None else as_tensor(value)
 
 
 def composite(body: Callable[..., Any] | None = None, **options: Any) -> Any:

@@ -1,4 +1,8 @@
-"""A whole graph checked gate by gate, each by itself, with every finding in words."""
+"""A whole graph checked gate by gate, each by itself, with every finding in words.
+
+Each is taken out of the graph and checked by `rule`; here it is said what was found, in which gate, and by
+how much.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One batch examined: forward and backward once, and everything put back as it was."""
+"""One batch examined: forward and backward once, and everything put back as it was.
+
+What is measured is `snapshot`'s, what it means `symptoms`'; a whole training is watched by a `Monitor`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.core.registry import named
-from chainrule.core.tensor import Tensor, to_array
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError
 from chainrule.inspect.checking.subject import Subject
 from chainrule.inspect.diagnose.report import Diagnosis
@@ -36,7 +39,7 @@ def diagnose(
             f"diagnose: the batch must be a pair (x, y), got {type(batch).__name__}",
             hint="cr.inspect.diagnose(model, (x, y))",
         )
-    x, y = (each if isinstance(each, Tensor) else Tensor(to_array(each)) for each in batch)
+    x, y = map(as_tensor, batch)
     measure = loss or named("cross_entropy" if y.dtype.kind != "f" else "mse_loss")
 
     def total(x: Tensor, y: Tensor) -> Tensor:

@@ -1,19 +1,17 @@
 """A training in pictures: values as histograms over time, gradients, updates and dead units.
 
-Drawn with matplotlib's own canvas for files, so that no screen is needed; every function returns the
-bytes of a PNG.
+Layers and parameters are few on a picture, evenly chosen; every function returns the bytes of a PNG.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.spec import Array
-from chainrule.errors import need
+from chainrule.figures import blank, literal, png
 from chainrule.inspect.diagnose.symptoms import Course
 
 _BINS, _MOST = 60, 6
@@ -39,16 +37,16 @@ def _layer_series(course: Course) -> Iterator[tuple[str, list[Any]]]:
 def _histograms(course: Course, iterations: Sequence[int]) -> bytes:
     """Draw, for each layer, the histogram of its output (light to dark) against the iteration."""
     series = list(_layer_series(course))
-    figure = _figure(3.2 * max(1, min(3, len(series))), 2.6 * -(-len(series) // 3))
+    figure = blank(3.2 * max(1, min(3, len(series))), 2.6 * -(-len(series) // 3))
     for number, (name, layers) in enumerate(series, 1):
         axes = figure.add_subplot(-(-len(series) // 3), min(3, len(series)), number)
         points = [_filled(np.array(each.quantiles)) for each in layers]
         density, low, high = _density(points)
         extent = (iterations[0], iterations[-1], low, high)
         axes.imshow(density, aspect="auto", origin="lower", cmap="Blues", extent=extent)
-        axes.set_title(name.replace("$", r"\$"), loc="left")
+        axes.set_title(literal(name), loc="left")
         axes.set_xlabel("iteration")
-    return _png(figure)
+    return png(figure)
 
 
 def _density(points: Sequence[Array]) -> tuple[Array, float, float]:
@@ -71,7 +69,7 @@ def _filled(quantiles: Array) -> Array:
 
 def _curves(course: Course, iterations: Sequence[int]) -> bytes:
     """Draw gradient norms, relative updates (the dotted line is 0.001) and the share of units off."""
-    figure = _figure(11.0, 3.0)
+    figure = blank(11.0, 3.0)
     gradients, updates, units = (figure.add_subplot(1, 3, place) for place in (1, 2, 3))
     for name, layers in _layer_series(course):
         values = np.array([each.gradient for each in layers])
@@ -92,20 +90,8 @@ def _curves(course: Course, iterations: Sequence[int]) -> bytes:
             axes.set_yscale("log")
         if axes.get_legend_handles_labels()[1]:
             axes.legend(frameon=False, fontsize=7)
-    return _png(figure)
+    return png(figure)
 
 
 def _label(name: str) -> str:
-    # A leading underscore would hide the line from the legend, a dollar sign would be read as mathematics.
-    return name.lstrip("_").replace("$", r"\$")
-
-
-def _figure(width: float, height: float) -> Any:
-    return need("matplotlib.figure", for_="drawing figures").Figure((width, height), layout="constrained")
-
-
-def _png(figure: Any) -> bytes:
-    canvas = need("matplotlib.backends.backend_agg", for_="drawing figures").FigureCanvasAgg(figure)
-    content = io.BytesIO()
-    canvas.print_png(content)
-    return content.getvalue()
+    return literal(name.lstrip("_"))  # a leading underscore would hide the line from the legend

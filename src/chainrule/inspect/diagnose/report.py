@@ -1,4 +1,7 @@
-"""A diagnosis in words: findings first, then what was measured; as text, JSON, and part of a page."""
+"""A diagnosis in words: findings first, then what was measured; as text, JSON, and part of a page.
+
+The numbers are those of the course that was watched; nothing is measured here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The order in each row, so that few edges cross: barycentre sweeps, the best order seen is kept."""
+"""The order in each row, so that few edges cross: barycentre sweeps, the best order seen is kept.
+
+Rows of numbers and pairs of them are all that is known here; places within a row are found by `straight`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""One graph, ready to be drawn: its parts, their wiring and plans, and scenes made from them."""
+"""One graph, ready to be drawn: its parts, their wiring and plans, and scenes made from them.
+
+Plans are made once and kept, so that the same graph may be drawn with other parts open. What a scene
+becomes, a file or a page, is not known here.
+"""
 
 from __future__ import annotations
 

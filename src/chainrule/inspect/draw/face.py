@@ -1,4 +1,7 @@
-"""What is written on a gate, on a closed part, on an edge; and the room that it takes."""
+"""What is written on a gate, on a closed part, on an edge; and the room that it takes.
+
+Words and sizes only: where a box stands is the layout's business, how it is drawn that of the renderers.
+"""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""A scene into a file: SVG, PNG or PDF, whole or not at all."""
+"""A scene into a file: SVG, PNG or PDF, whole or not at all.
+
+The ending of the name says which; a page in HTML is written by `inspect.page`.
+"""
 
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from chainrule.errors import ArgumentError
+from chainrule.files import replace_with
 from chainrule.inspect.draw.raster import pdf, png
 from chainrule.inspect.draw.scene import Scene
 from chainrule.inspect.draw.svg import svg
@@ -32,21 +34,6 @@ def check_format(path: str | os.PathLike[str]) -> Path:
 
 def save(scene: Scene, path: Path) -> Path:
     """Write a scene in the format that the path's ending says; return the path."""
-    return write(path, _FORMATS[path.suffix.lower()](scene))
-
-
-def write(path: Path, content: bytes) -> Path:
-    """Give `path` the content in one step, by way of a temporary file beside it."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from error
-    finally:
-        with suppress(OSError):  # a folder that may only be read has been told by now
-            temporary.unlink(missing_ok=True)
+    content = _FORMATS[path.suffix.lower()](scene)
+    replace_with(path, lambda file: file.write(content))
     return path

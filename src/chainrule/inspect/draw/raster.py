@@ -1,11 +1,14 @@
-"""A scene as PNG or PDF, drawn by matplotlib with the very shapes of the SVG."""
+"""A scene as PNG or PDF, drawn by matplotlib with the very shapes of the SVG.
+
+Units of the scene are points of the page. What is drawn is known by `scene` alone.
+"""
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 from chainrule.errors import need
+from chainrule.figures import literal, saved
 from chainrule.inspect.draw.scene import (
     FAINT,
     GRADIENT,
@@ -47,10 +50,8 @@ def _saved(scene: Scene, format: str, dpi: float) -> bytes:
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))
         axes.axis("off")
         _Canvas(axes).draw(scene)
-        buffer = io.BytesIO()
         metadata = {"CreationDate": None} if format == "pdf" else None
-        figure.savefig(buffer, format=format, dpi=dpi, metadata=metadata)
-    return buffer.getvalue()
+        return saved(figure, format, dpi=dpi, metadata=metadata)
 
 
 class _Canvas:
@@ -72,7 +73,7 @@ class _Canvas:
 
     def text(self, x: float, y: float, text: str, size: float = SMALL, **style: Any) -> None:
         style = {"color": FAINT, "ha": "center", **style}
-        self.axes.text(x, y, text.replace("$", r"\$"), fontsize=size, va="baseline", zorder=5, **style)
+        self.axes.text(x, y, literal(text), fontsize=size, va="baseline", zorder=5, **style)
 
     def rectangle(self, x: float, y: float, wide: float, high: float, look: Look, **style: Any) -> None:
         shape = f"round,pad=0,rounding_size={look.round}"

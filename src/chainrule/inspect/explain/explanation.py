@@ -1,4 +1,7 @@
-"""All the cards of a graph: a table, a page, and a walk through it one gate at a time."""
+"""All the cards of a graph: a table, a page, and a walk through it one gate at a time.
+
+It is a sequence of cards, in topological order; what is on a card is not known here.
+"""
 
 from __future__ import annotations
 

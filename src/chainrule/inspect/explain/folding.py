@@ -1,4 +1,7 @@
-"""Folding a graph until it can be read: modules and composites closed, opened again while there is room."""
+"""Folding a graph until it can be read: modules and composites closed, opened again while there is room.
+
+What is closed, and whether it can be, is the graph's business (`inspect.grouping`).
+"""
 
 from __future__ import annotations
 

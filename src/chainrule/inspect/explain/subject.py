@@ -1,4 +1,7 @@
-"""What a card reads of a gate. Gates fit this description; this package does not import them."""
+"""What a card reads of a gate. Gates fit this description; this package does not import them.
+
+It is all that the package knows of one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cards as plain text: one gate in full, or all gates as a table, value above gradient."""
+"""Cards as plain text: one gate in full, or all gates as a table, value above gradient.
+
+How a number is written is `style`'s business. The page in a notebook colours these very lines.
+"""
 
 from __future__ import annotations
 

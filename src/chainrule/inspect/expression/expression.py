@@ -1,4 +1,8 @@
-"""An expression that has been read, and its value as a tensor with a graph behind it."""
+"""An expression that has been read, and its value as a tensor with a graph behind it.
+
+The tree is computed by the library's own ops in float64; a wrong value is an error that points at its
+column.
+"""
 
 from __future__ import annotations
 

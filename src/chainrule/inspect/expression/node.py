@@ -1,4 +1,7 @@
-"""The parts of an expression, and the error that points at one of them."""
+"""The parts of an expression, and the error that points at one of them.
+
+Nothing is computed here.
+"""
 
 from __future__ import annotations
 

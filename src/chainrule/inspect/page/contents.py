@@ -1,4 +1,8 @@
-"""What the page knows: every part's layout, what each box says, every gate's card; as plain data."""
+"""What the page knows: every part's layout, what each box says, every gate's card; as plain data.
+
+The script in the page reads it (`page.js`); what it draws is `draw`'s, what its cards say `explain`'s and
+`summary`'s.
+"""
 
 from __future__ import annotations
 

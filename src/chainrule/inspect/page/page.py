@@ -1,4 +1,7 @@
-"""From a drawing to an HTML page, to a file, to a notebook, to a browser."""
+"""From a drawing to an HTML page, to a file, to a notebook, to a browser.
+
+The template, its style and its script lie beside this file; what fills them is `contents`'.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from chainrule.errors import ArgumentError
+from chainrule.files import replace_with
 from chainrule.inspect.draw import Drawing
-from chainrule.inspect.draw.files import write
 from chainrule.inspect.draw.folding import Fold
 from chainrule.inspect.page.contents import contents
 
@@ -36,12 +39,7 @@ class Page:
         return f"<page {self.path}: open it in a browser, or .open()>"
 
 
-def page(
-    drawing: Drawing,
-    path: str | os.PathLike[str] | None = None,
-    fold: Fold = "auto",
-    title: str = "graph",
-) -> Page:
+def page(drawing: Drawing, path: str | os.PathLike[str] | None = None, fold: Fold = "auto") -> Page:
     """Write the page of a drawing to `path`, or to a temporary file if None.
 
     Raises ArgumentError where `path` does not end in .html.
@@ -51,11 +49,12 @@ def page(
         raise ArgumentError(
             f"show: {target.name!r} must end in .html", hint="graph.draw(path) writes .svg, .png, .pdf"
         )
-    html = _filled(contents(drawing, drawing.opened(fold)), title)
-    return Page(html, write(target, html.encode()))
+    html = _filled(contents(drawing, drawing.opened(fold)))
+    replace_with(target, lambda file: file.write(html.encode()))
+    return Page(html, target)
 
 
-def _filled(data: object, title: str) -> str:
+def _filled(data: object) -> str:
     """Return the template with everything that belongs into it."""
     folder = files("chainrule.inspect.page")
     template, style, script = (
@@ -65,7 +64,6 @@ def _filled(data: object, title: str) -> str:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace(
         "<", "\\u003c"
     )
-    parts = {"title": escape(title), "style": style, "script": script, "data": text}
-    for name in ("title", "style", "script", "data"):
-        template = template.replace(f"<!--{name}-->", parts[name], 1)
+    for name, part in (("style", style), ("script", script), ("data", text)):
+        template = template.replace(f"<!--{name}-->", part, 1)
     return template

@@ -1,4 +1,7 @@
-"""Cards of what has no gate of its own: a closed part, and a gate too large for a full card."""
+"""Cards of what has no gate of its own: a closed part, and a gate too large for a full card.
+
+They are short tables in HTML, every text escaped; full cards are `explain`'s.
+"""
 
 from __future__ import annotations
 

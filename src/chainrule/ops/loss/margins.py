@@ -1,4 +1,7 @@
-"""Margin losses: how much closer than a margin the wrong classes come to the right one."""
+"""Margin losses: how much closer than a margin the wrong classes come to the right one.
+
+They look at scores, not probabilities; the right class is told by `labels`.
+"""
 
 from __future__ import annotations
 

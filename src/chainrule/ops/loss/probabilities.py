@@ -1,4 +1,7 @@
-"""Losses of probabilities against probabilities: of yes or no, and of whole distributions."""
+"""Losses of probabilities against probabilities: of yes or no, and of whole distributions.
+
+What is a probability is checked, at each run in compiled code, too; single terms are those of `deviation`.
+"""
 
 from __future__ import annotations
 

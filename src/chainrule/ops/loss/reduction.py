@@ -1,4 +1,7 @@
-"""What all losses share: how they are reduced, and how a target or a weight is fitted to the input."""
+"""What all losses share: how they are reduced, and how a target or a weight is fitted to the input.
+
+Shapes that do not agree are an error here, because broadcasting them would be a silent mistake.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,16 @@ from chainrule.ops.reduce import mean, sum
 _REDUCTIONS = ("mean", "sum", "none")
 
 
-def reduced(losses: Tensor, reduction: str, name: str, count: Tensor | float | None = None) -> Tensor:
-    """Reduce losses as asked; `count` is what a mean divides by, if not their number."""
+def check_reduction(reduction: str, name: str) -> None:
+    """Raise ArgumentError unless `reduction` is "mean", "sum" or "none"."""
     if reduction not in _REDUCTIONS:
         hint = nearest(str(reduction), _REDUCTIONS)
         raise ArgumentError(f"{name}: reduction must be mean, sum or none, got {reduction!r}", hint=hint)
+
+
+def reduced(losses: Tensor, reduction: str, name: str, count: Tensor | float | None = None) -> Tensor:
+    """Reduce losses as asked; `count` is what a mean divides by, if not their number."""
+    check_reduction(reduction, name)
     if reduction == "none":
         return losses
     if reduction == "sum":

@@ -65,9 +65,8 @@ class OneCycleLR(LRScheduler):
         if cycle_momentum:
             low = _each(optimizer, "base_momentum", base_momentum)
             high = _each(optimizer, "max_momentum", max_momentum)
-            tail = [1] if three_phase else []
             pairs = zip(low, high, strict=True)
-            self.momentum_points = [[b, a, b, *([b] if tail else [])] for a, b in pairs]
+            self.momentum_points = [[b, a, b, *([b] if three_phase else [])] for a, b in pairs]
             for group in optimizer.param_groups:
                 _set_momentum(group, None)
         for group, points in zip(optimizer.param_groups, self.rate_points, strict=True):
@@ -90,12 +89,9 @@ class OneCycleLR(LRScheduler):
                 f"OneCycleLR: step {epoch + 1} of a cycle of {self.total_steps}",
                 hint="total_steps is the number of iterations of the whole training",
             )
-        start = 0.0
-        for end, here, there in zip(self.ends, points, points[1:], strict=True):
-            if epoch <= end or end == self.ends[-1]:
-                return self.anneal(here, there, (epoch - start) / (end - start))
-            start = end
-        raise AssertionError("a cycle has at least one phase")
+        place = next(i for i, end in enumerate(self.ends) if epoch <= end or end == self.ends[-1])
+        start, end = self.ends[place - 1] if place else 0.0, self.ends[place]
+        return self.anneal(points[place], points[place + 1], (epoch - start) / (end - start))
 
 
 def _total(total_steps: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:

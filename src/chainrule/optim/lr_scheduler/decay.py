@@ -1,4 +1,7 @@
-"""Schedules that are one line of arithmetic: the initial rate times a factor of the count."""
+"""Schedules that are one line of arithmetic: the initial rate times a factor of the count.
+
+Each says its rates after so many steps; writing them into the groups is `schedule`'s business.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import bisect
 import math
 from collections.abc import Callable, Sequence
 
+from chainrule.core.whole import whole_number
 from chainrule.errors import ArgumentError
 from chainrule.optim.groups import NOT_NEGATIVE
 from chainrule.optim.lr_scheduler.schedule import LRScheduler
@@ -23,12 +27,6 @@ class Factor(LRScheduler):
         return [base * self.factor(epoch) for base in self.base_lrs]
 
 
-def _positive(schedule: str, name: str, value: int) -> int:
-    if not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ArgumentError(f"{schedule}: {name} must be an integer of at least 1, got {value!r}")
-    return value
-
-
 class StepLR(Factor):
     """The rate times `gamma` after every `step_size` steps.
 
@@ -42,7 +40,7 @@ class StepLR(Factor):
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
-        self.step_size = _positive("StepLR", "step_size", step_size)
+        self.step_size = whole_number("StepLR", "step_size", step_size)
         self.gamma = NOT_NEGATIVE.check("StepLR", "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
@@ -87,7 +85,7 @@ class LinearLR(Factor):
     ) -> None:
         self.start_factor = NOT_NEGATIVE.check("LinearLR", "start_factor", start_factor)
         self.end_factor = NOT_NEGATIVE.check("LinearLR", "end_factor", end_factor)
-        self.total_iters = _positive("LinearLR", "total_iters", total_iters)
+        self.total_iters = whole_number("LinearLR", "total_iters", total_iters)
         super().__init__(optimizer, last_epoch)
 
     def factor(self, epoch: int) -> float:
@@ -121,7 +119,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
-        self.T_max = _positive("CosineAnnealingLR", "T_max", T_max)
+        self.T_max = whole_number("CosineAnnealingLR", "T_max", T_max)
         self.eta_min = NOT_NEGATIVE.check("CosineAnnealingLR", "eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 

@@ -1,4 +1,7 @@
-"""ReduceLROnPlateau: the one schedule that looks at how training goes."""
+"""ReduceLROnPlateau: the one schedule that looks at how training goes.
+
+So it cannot be a function of the count, as the others are, and has a state of its own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""SequentialLR: one schedule after the other."""
+"""SequentialLR: one schedule after the other.
+
+Which of them is in force follows from the count alone, so that it can be gone on with anywhere.
+"""
 
 from __future__ import annotations
 

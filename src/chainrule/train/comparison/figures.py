@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.data import Dataset
+from chainrule.figures import blank, png
 from chainrule.train.comparison.searches import Curve
 from chainrule.train.comparison.trials import Outcome
 from chainrule.train.comparison.verdict import Result, mean_and_spread
-from chainrule.train.metrics import Array
-from chainrule.train.plots import blank, png, short
+from chainrule.train.plots import short
 
 _COLOURS = ("#1f6fb2", "#d1495b", "#2e8b57", "#b8860b", "#6a4c93", "#00838f", "#8d6e63", "#555555")
 _ACROSS = 8  # images in a row of a sheet

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.spec import Array
 from chainrule.data import Splits
 from chainrule.errors import ChainruleError
 from chainrule.train.assembly import prepare_data
@@ -22,7 +23,7 @@ from chainrule.train.comparison.rungs import Rung
 from chainrule.train.comparison.searches import run as search
 from chainrule.train.comparison.verdict import Result
 from chainrule.train.inference import Inference
-from chainrule.train.metrics import Array, accuracy, confusion_matrix
+from chainrule.train.metrics import accuracy, confusion_matrix
 from chainrule.train.preparation import Preparation
 from chainrule.train.run import Stopped
 from chainrule.train.settings import Settings

@@ -13,13 +13,13 @@ import numpy as np
 
 from chainrule.compiler import compile as compiled
 from chainrule.core.mode import no_grad
+from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
 from chainrule.data import Dataset, Splits
 from chainrule.errors import DataError
 from chainrule.nn import Linear
 from chainrule.nn import functional as F
-from chainrule.train.metrics import Array
 from chainrule.train.preparation import Preparation
 
 _JUDGED = 2_000  # samples by which the loss of all searches is drawn

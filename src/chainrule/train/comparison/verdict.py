@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.train.metrics import Array
+from chainrule.core.spec import Array
 
 _Z = 1.959964  # of a normal variable: 95 %
 

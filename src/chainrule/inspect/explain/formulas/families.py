@@ -1,4 +1,8 @@
-"""Which kind of formula a use has: keyed by the family of its op, never by the op."""
+"""Which kind of formula a use has: keyed by the family of its op, never by the op.
+
+A family that is not listed has the plainest formula, a call. Boxes, which have no op, are told by what is
+inside.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Formulas of reductions, which fold numbers into one, and of movements, which only place them."""
+"""Formulas of reductions, which fold numbers into one, and of movements, which only place them.
+
+A fold is written out as a sum or a call, a movement by the indices of its map. What op it is does not
+matter.
+"""
 
 from __future__ import annotations
 
