@@ -18,6 +18,8 @@ from chainrule.data.labels import Task, check_task, encode
 from chainrule.data.splitting import Source
 from chainrule.errors import DataError, nearest
 
+_WORDS = "write words as numbers first, or give label= if this is the label"
+_FRACTIONS = "write decimals with a point, not with a comma"
 _MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
 
 
@@ -85,7 +87,10 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
                 if any(cell.strip() for cell in cells)
             ]
     except UnicodeDecodeError as error:
-        raise DataError(f"{path.name}: not text in UTF-8 ({error.reason} at byte {error.start})") from error
+        raise DataError(
+            f"{path.name}: not text in UTF-8 ({error.reason} at byte {error.start})",
+            hint="save the table as UTF-8, in a spreadsheet under 'CSV UTF-8'",
+        ) from error
     except csv.Error as error:
         raise DataError(f"{path.name}: not a table of comma-separated values ({error})") from error
 
@@ -123,7 +128,7 @@ def _values(table: _Table, column: int) -> Array:
         row = next(row for row, cell in enumerate(cells) if not _numeric(cell))
         raise DataError(
             f"{table.place(row, column)}: {str(cells[row])!r} is not a number",
-            hint="write words as numbers first, or give label= if this is the label",
+            hint=_FRACTIONS if _numeric(cells[row].replace(",", ".", 1)) else _WORDS,
         ) from error
     fits = np.abs(values) <= np.finfo(np.float32).max
     if not fits.all():
