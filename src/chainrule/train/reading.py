@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.data import read_image
-from chainrule.data.pixels import SUFFIXES
+from chainrule.data.folders import pictures_below
 from chainrule.errors import DataError
 from chainrule.train.metrics import Array
 
@@ -56,7 +56,7 @@ def expand(paths: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES)
+            found = pictures_below(path)
             if not found:
                 raise DataError(f"{path}: the folder holds no images")
             files += found
