@@ -19,6 +19,7 @@ from chainrule.compiler import compile as compiled
 from chainrule.core.mode import mode, no_grad
 from chainrule.core.tensor import Tensor
 from chainrule.data import Dataset, TensorTransform
+from chainrule.data.dataset import as_array
 from chainrule.errors import ArgumentError, DataError
 from chainrule.nn import Module
 from chainrule.ops.arithmetic import astype
@@ -77,7 +78,9 @@ class Inference:
 
     def scores(self, x: Any, batch_size: int = 512) -> Array:
         """Return the model's scores (n, classes) for samples `x` (n, ...)."""
-        x = np.asarray(x.x if isinstance(x, Dataset) else x)
+        if isinstance(x, tuple):
+            raise DataError("predict: takes samples alone, got a tuple", hint="trainer.predict(x)")
+        x = as_array("predict: x", x.x if isinstance(x, Dataset) else x)
         if batch_size < 1:
             raise ArgumentError(f"predict: batch_size must be from 1, got {batch_size!r}")
         if not x.ndim or not len(x):
