@@ -20,6 +20,12 @@ class _Loss(Module):
 
     def _keep(self, reduction: str, weights: dict[str, Any] | None = None, **settings: Any) -> None:
         super().__init__()
+        for name, value in {**settings, "reduction": reduction}.items():
+            if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+                raise ArgumentError(
+                    f"{type(self).__name__}: {name} must be a single value, got {type(value).__name__}",
+                    hint=f"make the loss first, then call it: nn.{type(self).__name__}()(scores, target)",
+                )
         if reduction not in _REDUCTIONS:
             hint = nearest(str(reduction), _REDUCTIONS)
             raise ArgumentError(f"{type(self).__name__}: there is no reduction {reduction!r}", hint=hint)

@@ -7,16 +7,16 @@ it is then recorded as one node, and the generic test compares the claim with th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.mode import Scope, mode, no_grad
-from chainrule.core.op import Op, apply, declare
+from chainrule.core.op import Op, apply, declare, taken
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Spec
-from chainrule.core.tensor import Tensor, to_array
+from chainrule.core.tensor import Tensor
 
 
 class Composite(Op):
@@ -46,9 +46,16 @@ class Composite(Op):
         outer = mode.scope
         mode.scope = Scope("composite", self.name, self, outer)
         try:
-            return self.body(*map(lifted, inputs), **params)
+            return self.body(*self._lifted(inputs), **params)
         finally:
             mode.scope = outer
+
+    def _lifted(self, inputs: Sequence[Any]) -> Iterator[Tensor | None]:
+        """Yield arrays and numbers as tensors, so that bodies can use methods on every input."""
+        needed = len(inputs) - len(self.optional)
+        for place, each in enumerate(inputs):
+            absent = each is None and place >= needed
+            yield each if absent or isinstance(each, Tensor) else Tensor(taken(self, each))
 
     def value(self, *arrays: Any, **params: Any) -> Any:
         with no_grad():
@@ -65,11 +72,6 @@ class Composite(Op):
     def vjp(self, g: Tensor, node: Tensor, needs: Sequence[bool]) -> Sequence[Tensor | None]:
         assert self.gradient is not None
         return self.gradient(g, node, *node.inputs, **node.params)
-
-
-def lifted(value: Any) -> Tensor | None:
-    """Return an array or number as a tensor, so that bodies can use methods on every input."""
-    return value if value is None or isinstance(value, Tensor) else Tensor(to_array(value))
 
 
 def composite(body: Callable[..., Any] | None = None, **options: Any) -> Any:
