@@ -7,7 +7,7 @@ it is then recorded as one node, and the generic test compares the claim with th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,16 +46,17 @@ class Composite(Op):
         outer = mode.scope
         mode.scope = Scope("composite", self.name, self, outer)
         try:
-            return self.body(*self._lifted(inputs), **params)
+            given = [
+                each if isinstance(each, Tensor) else self._lifted(i, each) for i, each in enumerate(inputs)
+            ]
+            return self.body(*given, **params)
         finally:
             mode.scope = outer
 
-    def _lifted(self, inputs: Sequence[Any]) -> Iterator[Tensor | None]:
-        """Yield arrays and numbers as tensors, so that bodies can use methods on every input."""
-        needed = len(inputs) - len(self.optional)
-        for place, each in enumerate(inputs):
-            absent = each is None and place >= needed
-            yield each if absent or isinstance(each, Tensor) else Tensor(taken(self, each))
+    def _lifted(self, place: int, value: Any) -> Tensor | None:
+        """Return an array or number as a tensor, so that bodies can use methods on every input."""
+        absent = value is None and place >= self.arity - len(self.optional)
+        return None if absent else Tensor(taken(self, value))
 
     def value(self, *arrays: Any, **params: Any) -> Any:
         with no_grad():
