@@ -11,6 +11,7 @@ from typing import Any
 from numpy import float32 as float32
 from numpy import float64 as float64
 
+from chainrule.core import habits as _habits
 from chainrule.core.mode import enable_grad as enable_grad
 from chainrule.core.mode import no_grad as no_grad
 from chainrule.core.tensor import Tensor as Tensor
@@ -130,8 +131,11 @@ def __getattr__(name: str) -> Any:
         return import_module(f"chainrule.{name}")
     if name in _ELSEWHERE:
         return getattr(import_module(_ELSEWHERE[name]), name)
+    if name == "__version__":
+        return import_module("importlib.metadata").version("chainrule")
     elsewhere = not name.startswith("__") and name in vars(import_module("chainrule.nn.functional"))
-    raise missing_name("chainrule", name, __dir__(), f"chainrule.nn.functional.{name}" if elsewhere else "")
+    hint = f"chainrule.nn.functional.{name}" if elsewhere else _habits.habit(_habits.NAMES, name)
+    raise missing_name("chainrule", name, __dir__(), hint)
 
 
 def __dir__() -> list[str]:

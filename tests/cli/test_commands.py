@@ -165,6 +165,9 @@ def test_a_regression(chainrule: Chainrule, tmp_path: Path) -> None:
     np.testing.assert_allclose([each["predicted"][0] for each in answers], [5000, 5300], rtol=0.02)
 
 
+LEFT_OUT = "left out: broken.png: not a readable image (no known image format)\n"
+
+
 # ---- pictures -------------------------------------------------------------------------------------
 def test_pictures_from_training_to_prediction(chainrule: Chainrule, pictures: Path) -> None:
     said = chainrule("train", pictures, "--model", "mlp", "--epochs", "8", "--size", "8", "--out", "run")
@@ -177,8 +180,12 @@ def test_pictures_from_training_to_prediction(chainrule: Chainrule, pictures: Pa
     broken.write_bytes(b"no picture")
     refused = chainrule("predict", "run", broken)
     assert refused.status == 1 and "broken.png: not a readable image" in refused.err
+    (pictures / "dark" / "._03.png").write_bytes(b"what a Mac leaves beside a picture")
+    (pictures / "linked").symlink_to(pictures / "light é")
+    assert len(chainrule("predict", "run", pictures / "linked").out.splitlines()) == 20
+    (pictures / "linked").unlink()
     skipped = chainrule("predict", "run", pictures / "dark", "--bad-images", "skip", "--json")
-    assert len(json.loads(skipped.out)) == 20 and "left out: broken.png" in skipped.err
+    assert len(json.loads(skipped.out)) == 20 and skipped.err == LEFT_OUT
     assert (
         "1 channel"
         not in chainrule("evaluate", "run", pictures, "--split", "all", "--bad-images", "skip").err
@@ -326,6 +333,13 @@ def test_as_a_module_and_into_a_closed_pipe(tmp_path: Path) -> None:
     command = f"{sys.executable} -m chainrule info digits | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.startswith("digits: classification") and "Traceback" not in done.stderr
+
+
+def test_names_that_the_terminal_cannot_show(pictures: Path) -> None:
+    known = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "100"}
+    command = [sys.executable, "-m", "chainrule", "info", str(pictures)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=known)
+    assert done.returncode == 0 and r"light \xe9" in done.stdout and not done.stderr
 
 
 def test_a_bar_on_a_terminal() -> None:

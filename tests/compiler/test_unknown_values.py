@@ -181,3 +181,32 @@ def test_what_is_taken_for_probabilities_is_looked_at_at_every_run():
         with pytest.raises(ArgumentError, match=r"input must be probabilities in \[0, 1\]"):
             loss(cr.tensor([0.25, wrong, 0.5]))
     assert loss.traces == 1
+
+
+@pytest.mark.parametrize(
+    ("look", "way"),
+    [
+        (lambda x: print(f"{x.sum():.3f}"), "return the tensor and look at it outside"),
+        (lambda x: float(x.sum()), "return the tensor and look at it outside"),
+        (lambda x: (x.data > 0).mean(), "return the tensor and look at it outside"),
+        (lambda x: x if x.sum() > 0 else -x, "cr.where in place of `if`"),
+    ],
+)
+def test_the_hint_knows_a_look_from_a_decision(look, way):
+    with pytest.raises(TraceError) as caught:
+        cr.compile(look)(X)
+    assert way in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [3, X, cr.ones(2), None])
+def test_what_is_no_function_is_not_compiled(value):
+    with pytest.raises(ArgumentError, match="compile: needs a function, got"):
+        cr.compile(value)
+
+
+def test_how_compiled_functions_and_programs_are_shown():
+    double = cr.compile(lambda x: x * 2)
+    assert repr(double) == "<compiled <lambda>, 0 programs>"
+    double(X)
+    assert repr(double) == "<compiled <lambda>, 1 program>"
+    assert repr(double.program) == str(double.program)

@@ -300,6 +300,10 @@ def test_an_error_names_the_clash_the_inputs_the_line_and_a_way_out():
         (lambda: cr.exp(1.0, 2.0), "DTypeError", "exp(x): takes 1 argument(s), got 2"),
         (lambda: cr.exp("a"), "DTypeError", "exp(x): cannot take str 'a'"),
         (lambda: cr.ones(2) + None, "DTypeError", "add(a, b): cannot take NoneType None"),
+        (lambda: cr.mean(None), "DTypeError", "mean(x): cannot take NoneType None"),
+        (lambda: cr.sum([leaf(1.0), 2.0]), "GraphError", "sum(x): a list of tensors that have gradients would cut the graph"),
+        (lambda: cr.mean([[leaf(1.0)], [2.0]]), "GraphError", "mean(x): a list of tensors that have gradients would cut the graph"),
+        (lambda: cr.tensor([[1.0], [2.0, 3.0]]), "ShapeError", "tensor: nested lists of unequal length"),
         (lambda: np.ones(2).__isub__(leaf([1.0, 2.0])), "GraphError",
          "np.subtract with out=: an array cannot hold a result with a gradient"),
         (lambda: np.linalg.norm(leaf([1.0, 2.0])), "GraphError",
@@ -315,6 +319,28 @@ def test_wrong_calls(call, kind, headline):
     with pytest.raises(getattr(cr.errors, kind)) as caught:
         call()
     assert caught.value.headline == headline
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda: cr.mean(None), "end in a return?"),
+        (lambda: cr.ones(2) + cr.exp, "give what it returns"),
+        (lambda: cr.zeros(3, 4), "cr.zeros((2, 3))"),
+        (lambda: cr.tensor(["a", "b"]), "np.unique(words, return_inverse=True)[1] numbers words"),
+        (lambda: cr.sum([leaf(1.0), 2.0]), "cr.stack([...])"),
+    ],
+)
+def test_hints_on_what_is_no_array(call, hint):
+    with pytest.raises(cr.errors.ChainruleError) as caught:
+        call()
+    assert hint in caught.value.hint
+
+
+def test_lists_of_tensors_are_plain_numbers_where_nothing_is_lost():
+    with cr.no_grad():
+        assert cr.sum([leaf(1.0), 2.0]).item() == 3
+    assert cr.sum([cr.ones(2), cr.ones(2)]).item() == 4
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.data import load
+from chainrule.data import Dataset, load
 from chainrule.errors import ArgumentError, DataError
 
 IRIS = "length,width,kind\n5.1,3.5,setosa\n4.9,3.0,setosa\n6.3,3.3,virginica\n5.8,2.7,virginica\n"
@@ -138,8 +138,15 @@ def test_wrong_options_for_tables(tmp_path, options, kind, message):
         load(table(tmp_path, IRIS), **options)
 
 
+def test_decimal_commas_are_told_from_words(tmp_path):
+    for cell, hint in (("4,9", "with a point"), ("tall", "write words as numbers")):
+        text = IRIS.replace(",", ";").replace("4.9", cell)
+        with pytest.raises(DataError, match=f"is not a number(.|\n)*{hint}"):
+            load(table(tmp_path, text))
+
+
 def test_text_in_another_encoding_is_told(tmp_path):
-    with pytest.raises(DataError, match="not text in UTF-8"):
+    with pytest.raises(DataError, match=r"not text in UTF-8(.|\n)*save the table as UTF-8"):
         load(table(tmp_path, IRIS.replace("setosa", "sé"), encoding="latin-1"))
     (tmp_path / "nul.csv").write_bytes(b"\x00\x01,\x02\n")
     with pytest.raises(DataError):
@@ -200,6 +207,8 @@ def test_labels_of_archives_are_words_numbers_or_targets(tmp_path):
         ({"x": np.array([["a"]] * 6), "y": LABELS}, "samples must be numbers"),
         ({"x": np.float32([[1], [np.nan]]), "y": [0, 1]}, "not finite"),
         ({"x": IMAGES, "y": np.float64([0.5] * 6)}, "not whole"),
+        ({"x": IMAGES, "y": np.float64([0, 1, 0, np.nan, 1, 1])}, "nan or infinite, first in sample 3"),
+        ({"x": IMAGES, "y": ["0", "1", "nan", "1", "0", "1"]}, "nan or infinite, first in sample 2"),
         ({"x": np.full((4, 2), -1e300), "y": [0, 1, 0, 1]}, r"x: 1e\+300 does not fit a float32"),
     ],
 )
@@ -208,11 +217,24 @@ def test_wrong_archives_say_what_is_wrong(tmp_path, arrays, message):
         load(archive(tmp_path, **arrays))
 
 
+@pytest.mark.parametrize(
+    ("y", "hint"),
+    [(np.zeros((6, 1), int), "y.reshape(-1)"), (np.eye(6), "one-hot rows become labels by y.argmax(axis=1)")],
+)
+def test_a_column_of_labels_is_not_told_to_be_one_hot(tmp_path, y, hint):
+    with pytest.raises(DataError) as archived:
+        load(archive(tmp_path, x=IMAGES, y=y))
+    with pytest.raises(DataError) as given:
+        Dataset(IMAGES, y.astype(int))
+    assert archived.value.hint.startswith(hint) and given.value.hint == hint
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 nonsense", b"plain text"])
 def test_damaged_archives_are_named(tmp_path, data):
     (tmp_path / "bad.npz").write_bytes(data)
-    with pytest.raises(DataError, match=r"^bad\.npz: "):
+    with pytest.raises(DataError, match=r"^bad\.npz: ") as caught:
         load(tmp_path / "bad.npz")
+    assert "pickle" not in str(caught.value)
     good = archive(tmp_path, x=IMAGES, y=LABELS).read_bytes()
     (tmp_path / "bad.npz").write_bytes(good[: len(good) // 2])
     with pytest.raises(DataError, match=r"^bad\.npz: "):

@@ -177,3 +177,29 @@ def test_a_module_in_place_of_its_parameters() -> None:
 
     with pytest.raises(ArgumentError, match=r"give model.parameters\(\)"):
         optim.Adam(Net())
+
+
+class Heavy(optim.Optimizer):
+    """A rule as a user first writes it: no word on `maximize`, nor on what it remembers."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr=lr)
+
+    def update(self, p, g, state, group):
+        velocity = 0.9 * state["velocity"] + g if state else g
+        return p - group["lr"] * velocity, {"velocity": velocity}
+
+
+def test_state_that_a_rule_did_not_name() -> None:
+    w = cr.tensor([1.0], requires_grad=True)
+    (w * w).sum().backward()
+    with pytest.raises(ArgumentError, match="Heavy: update returns the state 'velocity'") as caught:
+        Heavy([w]).step()
+    assert "return ('velocity',)" in caught.value.hint
+
+    class Named(Heavy):
+        def slots(self, group):
+            return ("velocity",)
+
+    Named([w]).step()
+    assert w.item() == pytest.approx(0.8)

@@ -8,6 +8,7 @@ the traceback.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import re
 import sys
@@ -19,6 +20,8 @@ def main() -> None:
     """Run the command line on the program's arguments and exit with its status."""
     debug = "--debug" in sys.argv
     sys.argv[1:] = [each for each in sys.argv[1:] if each != "--debug"]
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of classes that this terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         for package in ("typer", "rich"):
             need(package, for_="the command line")

@@ -63,6 +63,11 @@ class Compiled:
     """A compiled function; `traces` counts how often it was traced, `program` is the latest one."""
 
     def __init__(self, f: Callable[..., Any]) -> None:
+        if not callable(f):
+            raise ArgumentError(
+                f"compile: needs a function, got {type(f).__name__}",
+                hint="give the function itself, cr.compile(step), and call what comes back: step(x, y)",
+            )
         functools.update_wrapper(self, f, updated=())
         self.__name__: str = getattr(f, "__name__", type(f).__name__)
         refuse_lazy(f, self.__name__)
@@ -112,6 +117,10 @@ class Compiled:
         plan.used = tick()
         self._latest = plan
         return plan.run(leaves, self.watched)
+
+    def __repr__(self) -> str:
+        count = sum(map(len, self._plans.values()))
+        return f"<compiled {self.__name__}, {count} program{'s' * (count != 1)}>"
 
     @property
     def program(self) -> Program:

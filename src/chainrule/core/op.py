@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
+from chainrule.core.habits import PARAMETERS, habit
 from chainrule.core.mode import mode
 from chainrule.core.registry import register
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Array, Spec, spec_of
 from chainrule.core.tensor import NO_PARAMETERS, Tensor, tick, to_array
 from chainrule.core.weak import told
-from chainrule.errors import ArgumentError, ChainruleError, DTypeError, IndexRangeError, nearest
+from chainrule.errors import ArgumentError, ChainruleError, DTypeError, GraphError, IndexRangeError, nearest
 
 _new = Tensor.__new__
 
@@ -120,7 +121,7 @@ class Op:
                 raise DTypeError(
                     f"{self.heading}: there is no parameter {name!r}",
                     signature=self.signature,
-                    hint=nearest(name, self.parameters),
+                    hint=habit(PARAMETERS, name) or nearest(name, self.parameters),
                 )
         return inputs, {**self.parameters, **given}
 
@@ -218,11 +219,34 @@ def _plain(op: Op, value: Any) -> Any:
         return value
     if isinstance(value, float) and value.__class__.__base__ is float:  # a watched number is a plain one here
         return _plain(op, float(value))
+    return taken(op, value)
+
+
+def taken(op: Op, value: Any) -> Array:
+    """Return what is given to `op` in place of a tensor as an array, or raise saying what it is."""
+    if mode.recording and holds(value, lambda each: each.requires_grad):
+        raise GraphError(
+            f"{op.heading}: a list of tensors that have gradients would cut the graph",
+            signature=op.signature,
+            hint="cr.stack([...]) makes one tensor of them; x.detach() is one without history",
+        )
     try:
         return to_array(value)
     except DTypeError as error:
-        shown = f"{type(value).__name__} {value!r}"[:60]
-        raise DTypeError(f"{op.heading}: cannot take {shown}", signature=op.signature) from error
+        given: Any = value
+        shown, hint = f"{type(given).__name__} {given!r}"[:60], error.hint
+        if value is None:
+            hint = "a function whose result is missing gives None: does it, or `forward`, end in a return?"
+        elif callable(given):
+            hint = "it is something to call: give what it returns"
+        raise DTypeError(f"{op.heading}: cannot take {shown}", signature=op.signature, hint=hint) from error
+
+
+def holds(data: Any, wanted: Callable[[Tensor], bool]) -> bool:
+    """Tell whether `data`, a tensor or nested lists that may have tensors in them, holds a wanted one."""
+    if isinstance(data, (list, tuple)):
+        return any(holds(each, wanted) for each in cast("Sequence[Any]", data))
+    return isinstance(data, Tensor) and wanted(data)
 
 
 def _to_array(value: Any, arrays: Sequence[Any]) -> Array:

@@ -92,7 +92,7 @@ class Refusal:
 Step: TypeAlias = Equation | Write | HostCall | Refusal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Program:
     """Steps in order, the values they begin with, and the results that are wanted."""
 
@@ -131,6 +131,9 @@ class Program:
     def bytes(self) -> int:
         """Return the bytes that all steps read and write, if nothing stays in a cache."""
         return sum(_size(value) for step in self.equations for value in (*step.reads, step.output))
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         head = ", ".join(f"{value} {value.name} {value.spec}".replace("  ", " ") for value in self.arguments)

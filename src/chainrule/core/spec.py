@@ -49,9 +49,14 @@ def known_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     try:
         found = np.dtype(dtype)
     except TypeError as error:
-        raise DTypeError(f"dtype: {dtype!r} is not a dtype", hint="use cr.float32 or 'float64'") from error
+        size = (
+            "; a shape of several axes is a tuple, as in cr.zeros((2, 3))" if isinstance(dtype, int) else ""
+        )
+        hint = f"use cr.float32 or 'float64'{size}"
+        raise DTypeError(f"dtype: {dtype!r} is not a dtype", hint=hint) from error
     if found.kind not in "fiub" or found.itemsize > 8:
-        raise DTypeError(f"dtype: {found} is not supported", hint="use floats, integers or bool")
+        words = "; np.unique(words, return_inverse=True)[1] numbers words" if found.kind in "US" else ""
+        raise DTypeError(f"dtype: {found} is not supported", hint=f"use floats, integers or bool{words}")
     return found
 
 

@@ -14,12 +14,13 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.core.habits import TENSORS, habit
 from chainrule.core.mode import Scope, mode
 from chainrule.core.operators import equality, in_place, method, operator
 from chainrule.core.registry import REGISTRY, named
 from chainrule.core.spec import Array, Shape, is_float, known_dtype
 from chainrule.core.stand_in import is_stand_in, refuse_stand_in
-from chainrule.errors import DTypeError, GraphError, ShapeError, UnknownNameError, nearest
+from chainrule.errors import DTypeError, GraphError, ShapeError, missing_name
 
 # One clock orders results and changes in place: a result older than a change of its input is stale.
 tick = itertools.count(1).__next__
@@ -239,8 +240,7 @@ class Tensor:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Python and NumPy ask for protocols that tensors may lack
             raise AttributeError(name)
-        known = [each for each in dir(type(self)) if not each.startswith("_")]
-        raise UnknownNameError(f"tensor: has no attribute {name!r}", hint=nearest(name, known))
+        raise missing_name("tensor", name, dir(type(self)), habit(TENSORS, name))
 
     def __copy__(self) -> Tensor:
         return Tensor(self, self.requires_grad, self.name)
@@ -339,7 +339,7 @@ def _converted(data: Any, floats: Any) -> Array:
     try:
         array: Array = np.asarray(data)
     except ValueError as error:
-        raise ShapeError(f"tensor: the nested lists are not rectangular ({error})") from error
+        raise ShapeError("tensor: nested lists of unequal length", got=str(error)) from error
     return array.astype(floats) if array.dtype == np.float64 and not _holds_numpy(data) else array
 
 

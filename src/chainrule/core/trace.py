@@ -28,6 +28,7 @@ from chainrule.core.watched import Notes, copied, watched
 from chainrule.errors import ArgumentError, ChainruleError, IndexRangeError, TraceError
 
 _UNREAD = object()
+_LOOKS = ("array", "data", "item", "numpy", "tolist")  # what Python asks for to show or measure a value
 _one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
 _under_way: list[Trace] = []
 
@@ -216,10 +217,12 @@ class Trace:
     def refuse_read(self, tensor: Tensor, what: str) -> None:
         """Raise if Python asks for values that may be others at the next run."""
         if not self.is_constant(tensor):
+            way = "keep to ops (cr.where in place of `if`)"
+            if what in _LOOKS:
+                way = "keep to ops, or return the tensor and look at it outside"
             raise TraceError(
                 f"{what}: the value of a tensor is not known while a function is compiled",
-                hint="keep to ops (cr.where in place of `if`), or do not compile: "
-                "Trainer(compile=False), --eager",
+                hint=f"{way}, or do not compile: Trainer(compile=False), --eager",
             )
 
     def is_constant(self, tensor: Tensor) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.core.spec import Array
-from chainrule.data.dataset import Dataset
+from chainrule.data.dataset import Dataset, flat_labels
 from chainrule.data.labels import Task, check_task, encode
 from chainrule.data.splitting import Source
 from chainrule.errors import ChainruleError, DataError
@@ -51,14 +51,16 @@ def _arrays(path: Path) -> dict[str, Array]:
             return {key: archive[key] for key in archive.files}
     except ChainruleError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
-        raise DataError(f"{path.name}: a damaged archive ({error})") from error
     except ValueError as error:
+        if not zipfile.is_zipfile(path):  # NumPy takes any other file for pickled objects
+            raise DataError(f"{path.name}: not an archive of arrays", hint=_LAYOUT) from error
         raise DataError(
             f"{path.name}: not an archive of plain arrays",
             got=str(error).partition("\n")[0],
             hint="arrays of Python objects are not read: save words as np.array(words, dtype=str)",
         ) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        raise DataError(f"{path.name}: a damaged archive ({error})") from error
 
 
 def _has(arrays: dict[str, Array], part: str) -> bool:
@@ -78,7 +80,7 @@ def _part(
     if y.ndim != 1 and task != "regression":
         raise DataError(
             f"{where}: labels must be one number or word a sample, got {y.shape}",
-            hint='one-hot rows become labels by y.argmax(axis=1); targets need task="regression"',
+            hint=f'{flat_labels(y)}; targets need task="regression"',
         )
     return Dataset(samples, *encode(y, where, task, names))
 

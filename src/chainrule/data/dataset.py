@@ -92,6 +92,12 @@ def as_array(what: str, values: Any) -> Array:
         raise DataError(f"{what} has rows of different lengths or shapes", got=str(error)) from error
 
 
+def flat_labels(y: Array) -> str:
+    """Return the code that makes one label a sample of `y`: of a column, or of one-hot rows."""
+    column = y.size == len(y) if y.ndim else False
+    return "y.reshape(-1)" if column else "one-hot rows become labels by y.argmax(axis=1)"
+
+
 class Skipped(NamedTuple):
     """A file that was left out, and why."""
 
@@ -172,7 +178,7 @@ def _labels(y: Array, classes: tuple[str, ...]) -> tuple[Array, tuple[str, ...]]
     if y.ndim != 1:
         raise DataError(
             f"Dataset: labels must be one number a sample, got y {y.shape}",
-            hint="one-hot rows become labels by y.argmax(axis=1)",
+            hint=flat_labels(y),
         )
     low, high = int(y.min()), int(y.max())
     classes = classes or tuple(str(label) for label in range(max(high, 0) + 1))

@@ -197,6 +197,18 @@ def _images(folder: Path) -> Iterator[Path]:
     return (path for path in _listed(folder) if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
+def pictures_below(folder: Path) -> list[Path]:
+    """Return the image files in `folder` and below it, sorted; links are followed, once each."""
+    found, seen, waiting = list[Path](), set[Path](), [folder]
+    while waiting:
+        here = waiting.pop()
+        if (place := here.resolve()) not in seen:
+            seen.add(place)
+            found += _images(here)
+            waiting += _subfolders(here)
+    return sorted(found)
+
+
 def _listed(folder: Path) -> list[Path]:
     return sorted(
         (path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name

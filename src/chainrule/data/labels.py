@@ -33,6 +33,13 @@ def encode(
     for labels that are neither.
     """
     numbers = _numbers(values)
+    if numbers is not None and not np.isfinite(numbers).all():
+        finite = np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1)
+        raise DataError(
+            f"{where}: a label is nan or infinite, first in sample {int(np.argmin(finite))}",
+            got=f"{int((~finite).sum())} of {len(numbers)} labels that are not finite",
+            hint="leave these samples out: keep = np.isfinite(y)",
+        )
     if task == "regression":
         if numbers is None:
             raise DataError(f"{where}: a regression needs numbers as targets, got {_first_word(values)!r}")
@@ -72,7 +79,7 @@ def _numbers(values: Array) -> Array | None:
         numbers = values.astype(np.float64)
     except ValueError:
         return None
-    return numbers if np.isfinite(numbers).all() else None
+    return numbers
 
 
 def _first_word(values: Array) -> str:

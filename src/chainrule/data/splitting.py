@@ -94,7 +94,7 @@ def _absent(train: Dataset, held: Array, part: str) -> list[str]:
     if not len(missing):
         return []
     names = ", ".join(train.classes[label] for label in missing[:5]) + (", ..." if len(missing) > 5 else "")
-    return [f"{part}: too few samples to draw any of {names}: all stay in train"]
+    return [f"{part}: too few samples to draw any of {names}"]
 
 
 def _check_variety(source: Source) -> None:

@@ -20,6 +20,8 @@ from chainrule.data.splitting import Source
 from chainrule.errors import DataError, nearest
 
 TABLES = (".csv", ".tsv", ".txt")  # how their names end
+_WORDS = "write words as numbers first, or give label= if this is the label"
+_FRACTIONS = "write decimals with a point, not with a comma"
 _MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
 
 
@@ -91,7 +93,10 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
                 if any(cell.strip() for cell in cells)
             ]
     except UnicodeDecodeError as error:
-        raise DataError(f"{path.name}: not text in UTF-8 ({error.reason} at byte {error.start})") from error
+        raise DataError(
+            f"{path.name}: not text in UTF-8 ({error.reason} at byte {error.start})",
+            hint="save the table as UTF-8, in a spreadsheet under 'CSV UTF-8'",
+        ) from error
     except csv.Error as error:
         raise DataError(f"{path.name}: not a table of comma-separated values ({error})") from error
 
@@ -129,7 +134,7 @@ def _values(table: _Table, column: int) -> Array:
         row = next(row for row, cell in enumerate(cells) if not _numeric(cell))
         raise DataError(
             f"{table.place(row, column)}: {str(cells[row])!r} is not a number",
-            hint="write words as numbers first, or give label= if this is the label",
+            hint=_FRACTIONS if _numeric(cells[row].replace(",", ".", 1)) else _WORDS,
         ) from error
     fits = np.abs(values) <= np.finfo(np.float32).max
     if not fits.all():

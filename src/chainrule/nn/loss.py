@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.core.tensor import Tensor, as_tensor
+from chainrule.errors import ArgumentError
 from chainrule.nn import functional as F
 from chainrule.nn.applied import Applied
 from chainrule.ops.loss.reduction import check_reduction
@@ -18,6 +19,12 @@ class _Loss(Applied):
     """A loss with its settings; weights are buffers, so that they belong to the state."""
 
     def __init__(self, reduction: str, weights: dict[str, Any] | None = None, **settings: Any) -> None:
+        for name, value in {**settings, "reduction": reduction}.items():
+            if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+                raise ArgumentError(
+                    f"{type(self).__name__}: {name} must be a single value, got {type(value).__name__}",
+                    hint=f"make the loss first, then call it: nn.{type(self).__name__}()(scores, target)",
+                )
         check_reduction(reduction, type(self).__name__)
         super().__init__(**settings, reduction=reduction)
         self._weights = tuple(weights or ())

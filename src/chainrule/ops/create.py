@@ -5,13 +5,13 @@ They have no history, and may ask for gradients. Random ones are in `random`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.mode import mode
+from chainrule.core.op import holds
 from chainrule.core.registry import public
 from chainrule.core.spec import known_dtype, known_shape
 from chainrule.core.tensor import Tensor, to_array
@@ -34,7 +34,7 @@ def tensor(
     >>> tensor([0.1], dtype=np.float64).item()
     0.1
     """
-    if _tracked(data):
+    if holds(data, lambda each: each.op is not None):
         raise GraphError(
             "tensor: copying a tensor that has a gradient would cut the graph",
             hint="use cr.stack([...]) for several, x.detach() for a copy without history",
@@ -45,13 +45,6 @@ def tensor(
     floats = np.dtype(np.float32) if dtype is None else known_dtype(dtype)
     array = np.array(to_array(data, floats), None if dtype is None else floats)
     return Tensor(array, requires_grad, name)
-
-
-def _tracked(data: Any) -> bool:
-    if isinstance(data, (list, tuple)):
-        items = cast("Sequence[Any]", data)
-        return any(_tracked(each) for each in items)
-    return isinstance(data, Tensor) and data.op is not None
 
 
 @public

@@ -12,15 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.families import opaque
+from chainrule.core.habits import RANDOM, habit
 from chainrule.core.sample import sample
 from chainrule.core.spec import Array, Spec, known_dtype, known_shape
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
-from chainrule.errors import ArgumentError, DTypeError
+from chainrule.errors import ArgumentError, DTypeError, missing_name
 from chainrule.ops.arithmetic import astype
 from chainrule.ops.compare import less
 
 default = Stream(0)
+
+
+def __getattr__(name: str) -> Any:
+    raise missing_name("chainrule.random", name, globals(), habit(RANDOM, name))
 
 
 def seed(n: int) -> None:

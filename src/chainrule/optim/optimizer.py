@@ -129,9 +129,15 @@ class Optimizer:
                 mode.trace.keep(self.state, p)
                 mode.trace.keep(known, *known)
             group = mode.trace.watch(group)
-        g = negative(p.grad) if group["maximize"] else p.grad
+        g = negative(p.grad) if group.get("maximize") else p.grad
         assert g is not None
         value, changed = self.update(p, g, known, group)
+        if not changed.keys() <= known.keys():
+            slot = next(each for each in changed if each not in known)
+            raise ArgumentError(
+                f"{self.name}: update returns the state {slot!r}, which slots() does not name",
+                hint=f"def slots(self, group): return ({slot!r},), which begins with zeros",
+            )
         p.assign(value)
         for slot, new in changed.items():
             known[slot].assign(new)

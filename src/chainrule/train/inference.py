@@ -21,6 +21,7 @@ from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
 from chainrule.core.whole import whole_number
 from chainrule.data import Dataset, TensorTransform
+from chainrule.data.dataset import as_array
 from chainrule.errors import DataError
 from chainrule.nn import Module
 from chainrule.ops.arithmetic import astype
@@ -78,7 +79,9 @@ class Inference:
 
     def scores(self, x: Any, batch_size: int = 512) -> Array:
         """Return the model's scores (n, classes) for samples `x` (n, ...)."""
-        x = np.asarray(x.x if isinstance(x, Dataset) else x)
+        if isinstance(x, tuple):
+            raise DataError("predict: takes samples alone, got a tuple", hint="trainer.predict(x)")
+        x = as_array("predict: x", x.x if isinstance(x, Dataset) else x)
         batch_size = whole_number("predict", "batch_size", batch_size)
         if not x.ndim or not len(x):
             raise DataError("predict: x holds no samples", got=f"x {x.shape}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.core.spec import Array, Shape
 from chainrule.data import read_image
-from chainrule.data.pixels import SUFFIXES
+from chainrule.data.folders import pictures_below
 from chainrule.data.table import TABLES, read_rows
 from chainrule.errors import DataError
 
@@ -52,7 +52,7 @@ def expand(paths: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES)
+            found = pictures_below(path)
             if not found:
                 raise DataError(f"{path}: the folder holds no images")
             files += found

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from chainrule.core.tensor import Tensor
 from chainrule.nn import Module
 from chainrule.optim import Optimizer
+from chainrule.train.parts import computed
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Penalty = Callable[[Module], Tensor]
@@ -33,8 +34,8 @@ def gradients(
     With `optimizer.step()` after it, this is a training step; between the two, gradients can be checked.
     """
     optimizer.zero_grad()
-    scores = model(x)
-    data_loss = loss(scores, y)
+    scores = computed(model(x), "the model", "let forward end in `return scores`")
+    data_loss = computed(loss(scores, y), "the loss", "return the loss itself, without .item() or float()")
     total = data_loss if penalty is None else data_loss + penalty(model)
     total.backward()
     return Step(total, data_loss, scores)

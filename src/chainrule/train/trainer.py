@@ -34,6 +34,7 @@ from chainrule.train.evaluation import Evaluation
 from chainrule.train.finite import check_finite, finite
 from chainrule.train.history import History, Row
 from chainrule.train.inference import Inference, Prepare
+from chainrule.train.parts import check_parts, check_watchers
 from chainrule.train.step import Loss, Penalty, Step, gradients
 from chainrule.train.tally import Tally, is_labels
 
@@ -87,6 +88,7 @@ class Trainer:
     ) -> None:
         if per not in ("epoch", "iteration"):
             raise ArgumentError(f'Trainer: per must be "epoch" or "iteration", got {per!r}')
+        check_parts(model, loss, optimizer, penalty, schedule)
         self.model, self.loss, self.optimizer, self.penalty = model, loss, optimizer, penalty
         self.schedule, self.per = schedule, per
         self.inference = Inference(model, prepare, compile)
@@ -123,6 +125,7 @@ class Trainer:
         NonFiniteError when the loss or a gradient stops being finite.
         """
         epochs = whole_number("fit", "epochs", epochs, least=0)
+        check_watchers(watchers)
         data = _samples(train, "train")
         batches = Batches(data.x, data.y, batch_size, seed=seed)
         held = None if validation is None else _samples(validation, "validation", measured=True)
@@ -153,7 +156,8 @@ class Trainer:
         row = {"epoch": self.epoch + 1, **_prefixed("train", self.tally.means())}
         if evaluated is not None:
             row |= _prefixed("validation", evaluated.means())
-        row["rate"] = float(self.optimizer.param_groups[0]["lr"])
+        if "lr" in self.optimizer.param_groups[0]:  # a rule of the user's own may have none
+            row["rate"] = float(self.optimizer.param_groups[0]["lr"])
         row["seconds"] = round(time.perf_counter() - began, 3)
         self._end_epoch(row)
         for watcher in watchers:
@@ -304,7 +308,7 @@ def _samples(data: Samples, name: str, measured: bool = False) -> Dataset:
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise DataError(
             f"{name}: must be a Dataset or a pair (x, y), got {type(data).__name__}",
-            hint="trainer.fit(splits.train, splits.validation) or trainer.fit((x, y))",
+            hint="splits.train, or (x, y): labels and targets come with their samples",
         )
     x, y = (as_array(f"{name}: {part}", each) for part, each in zip("xy", data, strict=True))
     single = measured and is_labels(y) and not y.any()

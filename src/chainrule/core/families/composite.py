@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.mode import Scope, mode, no_grad
-from chainrule.core.op import Op, apply, declare
+from chainrule.core.op import Op, apply, declare, taken
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Spec
-from chainrule.core.tensor import Tensor, as_tensor
+from chainrule.core.tensor import Tensor
 
 
 class Composite(Op):
@@ -46,9 +46,17 @@ class Composite(Op):
         outer = mode.scope
         mode.scope = Scope("composite", self.name, self, outer)
         try:
-            return self.body(*map(lifted, inputs), **params)
+            given = [
+                each if isinstance(each, Tensor) else self._lifted(i, each) for i, each in enumerate(inputs)
+            ]
+            return self.body(*given, **params)
         finally:
             mode.scope = outer
+
+    def _lifted(self, place: int, value: Any) -> Tensor | None:
+        """Return an array or number as a tensor, so that bodies can use methods on every input."""
+        absent = value is None and place >= self.arity - len(self.optional)
+        return None if absent else Tensor(taken(self, value))
 
     def value(self, *arrays: Any, **params: Any) -> Any:
         with no_grad():
@@ -65,11 +73,6 @@ class Composite(Op):
     def vjp(self, g: Tensor, node: Tensor, needs: Sequence[bool]) -> Sequence[Tensor | None]:
         assert self.gradient is not None
         return self.gradient(g, node, *node.inputs, **node.params)
-
-
-def lifted(value: Any) -> Tensor | None:
-    """Return an array or number as a tensor, so that bodies can use methods on every input."""
-    return None if value is None else as_tensor(value)
 
 
 def composite(body: Callable[..., Any] | None = None, **options: Any) -> Any:

@@ -27,7 +27,8 @@ def check_format(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if path.suffix.lower() not in _FORMATS:
         raise ArgumentError(
-            f"draw: {path.name!r} must end in {', '.join(_FORMATS)}", hint="graph.show(path) writes .html"
+            f"draw: {path.name!r} must end in {', '.join(_FORMATS)}",
+            hint="a page, .html, is written by graph.show(path), on the command line by -o too",
         )
     return path
 
