@@ -107,14 +107,14 @@ def prod(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     rest = [i for i in range(x.ndim) if i not in axes]
     kept = tuple(1 if i in axes else x.shape[i] for i in range(x.ndim))
     items = x.transpose([*rest, *axes]).reshape((*(x.shape[i] for i in rest), _count(x, axes)))
-    if x.dtype.kind in "ib" and x.dtype.itemsize < 8:
-        items = items.astype(np.int64)
+    wide = np.multiply.reduce(np.ones(1, x.dtype)).dtype  # NumPy multiplies small integers as large ones
+    items = items if wide == x.dtype else items.astype(wide)
     while items.shape[-1] > 1:
         half = items.shape[-1] // 2
         odd = items[..., 2 * half :]
         items = multiply(items[..., :half], items[..., half : 2 * half])
         if odd.shape[-1]:
-            items = multiply(items, where(np.arange(half) == 0, odd, np.ones((), x.dtype)))
+            items = multiply(items, where(np.arange(half) == 0, odd, np.ones((), wide)))
     if items.shape[-1] == 0:
         return Tensor(np.ones(kept if keepdims else tuple(x.shape[i] for i in rest), items.dtype))
     return items.reshape(kept if keepdims else tuple(x.shape[i] for i in rest))
@@ -124,7 +124,8 @@ def prod(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
 def mean(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Arithmetic mean over `axis`."""
     count = _count(x, normalize_axes(axis, x.ndim, "mean(x)"))
-    return divide(sum(x, axis=axis, keepdims=keepdims), count)
+    whole = x.dtype.kind in "iu" and x.dtype.itemsize == 8  # whose sum may exceed every integer dtype
+    return divide(sum(x.astype(np.float64) if whole else x, axis=axis, keepdims=keepdims), count)
 
 
 def _var_gradient(
