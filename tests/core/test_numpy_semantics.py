@@ -120,6 +120,40 @@ def test_logsumexp_at_the_extremes():
     np.testing.assert_allclose(gradient.data[1:], [[1, 0], [0.5, 0.5], [0.5, 0.5]])
 
 
+def test_logaddexp_of_infinities_ties_and_integers():
+    x, y = np.array([np.inf, -np.inf, np.inf, 2.0, 1e307]), np.array([np.inf, -np.inf, 3.0, 2.0, -1e307])
+    np.testing.assert_array_equal(cr.logaddexp(x, y).data, np.logaddexp(x, y))
+    ends = np.array([-(2**31), 0, 2**31 - 1], np.int32)
+    for a, b in (
+        (ends, ends[::-1]),
+        (np.uint8([1, 200, 3]), np.uint8([200, 1, 3])),
+        (MASK[0], MASK[0][::-1]),
+    ):
+        expected = np.logaddexp(a.astype(float), b.astype(float))
+        np.testing.assert_allclose(cr.logaddexp(a, b).data, expected, rtol=1e-15)
+    curvature = cr.hessian(lambda x: cr.logaddexp(x[0], x[1]))(np.array([2.0, 2.0]))
+    np.testing.assert_array_equal(curvature.data, [[0.25, -0.25], [-0.25, 0.25]])
+
+
+def test_integers_keep_their_dtype_and_do_not_wrap():
+    for dtype in DTYPES[2:]:
+        x = as_dtype(INTS, dtype)
+        compare(cr.prod(x + np.ones((), dtype), axis=1), np.prod(x + np.ones((), dtype), axis=1))
+        for subscripts in ("ij->", "ij,kl->ik", "ij,kl->jl", "ij,ij->i"):
+            for y in (x, INTS.astype(np.int32), A):
+                operands = (x, y)[: 1 + ("," in subscripts)]
+                compare(cr.einsum(subscripts, *operands), np.einsum(subscripts, *operands))
+    long = np.full(9, 2**61)
+    assert cr.mean(long).item() == 2.0**61
+    assert cr.var(long).item() == 0
+
+
+def test_padding_of_nothing_by_copies_is_refused():
+    for mode in ("edge", "reflect", "symmetric", "wrap"):
+        with pytest.raises(cr.errors.ArgumentError, match="nothing to copy along axis 1, which is empty"):
+            cr.pad(np.ones((2, 0)), 1, mode=mode)
+
+
 INDICES = [
     0, -1, slice(None), slice(1, 3), slice(None, None, -1), slice(5, 2), slice(-2, None), None, Ellipsis,
     (0, 1), (slice(None), 2), (slice(None, None, 2), slice(3, None, -2)), (..., 0), (0, ...), (None, 1, None),

@@ -51,7 +51,10 @@ def log10(x: Expr) -> Expr:
 @elementwise(edges=(0.0, 90.0))
 def logaddexp(a: Expr, b: Expr) -> Expr:
     """log(exp(a) + exp(b)), without overflow."""
-    return scalar.maximum(a, b) + scalar.log1p(scalar.exp(-scalar.absolute(a - b)))
+    low, high = scalar.select(a < b, a, b), scalar.select(a < b, b, a)
+    gap = low * 0.5 - high * 0.5  # in floats, where a difference of integers would wrap
+    alike = scalar.logical_and(scalar.isinf(a), scalar.equal(a, b))
+    return high + scalar.log1p(scalar.exp(2.0 * scalar.select(alike, 0.0, gap)))
 
 
 @elementwise(domain=(0.5, 3.0), edges=(1e-30, 1e30))

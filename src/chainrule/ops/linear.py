@@ -20,6 +20,7 @@ from chainrule.core.sample import sample, wrong
 from chainrule.core.spec import normalize_axes
 from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError, ShapeError
+from chainrule.ops.arithmetic import astype
 from chainrule.ops.reduce import sum
 from chainrule.ops.shape import expand_dims, reshape, transpose
 
@@ -131,9 +132,11 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     Operands are contracted from left to right; repeated letters take the diagonal, and letters
     missing from the output are summed. `...` stands for broadcast axes.
     """
-    terms, output = _subscripts(subscripts, [as_tensor(each).ndim for each in operands])
+    tensors = [as_tensor(each) for each in operands]
+    terms, output = _subscripts(subscripts, [each.ndim for each in tensors])
+    dtype = np.result_type(*(each.dtype for each in tensors))
     named_operands = [
-        _diagonal(as_tensor(x), term, subscripts) for x, term in zip(operands, terms, strict=True)
+        _diagonal(_as(x, dtype), term, subscripts) for x, term in zip(tensors, terms, strict=True)
     ]
     total, names = named_operands[0]
     for place, (x, term) in enumerate(named_operands[1:], 1):
@@ -175,7 +178,9 @@ def _aligned(x: Tensor, names: list[str], wanted: list[str]) -> Tensor:
 
 def _summed(x: Tensor, names: list[str], keep: set[str]) -> Operand:
     axes = tuple(i for i, name in enumerate(names) if name not in keep)
-    return (sum(x, axis=axes), [name for name in names if name in keep]) if axes else (x, names)
+    if not axes:
+        return x, names
+    return _as(sum(x, axis=axes), x.dtype), [name for name in names if name in keep]
 
 
 def _diagonal(x: Tensor, term: list[str], subscripts: str) -> Operand:
@@ -232,3 +237,7 @@ def _contraction(
     name: str, left: tuple[str, ...], right: tuple[str, ...], out: tuple[str, ...]
 ) -> Contraction:
     return anonymous(name, parse(f"{' '.join(left)}, {' '.join(right)} -> {' '.join(out)}"))
+
+
+def _as(x: Tensor, dtype: Any) -> Tensor:
+    return x if x.dtype == dtype else astype(x, dtype=dtype)

@@ -110,14 +110,14 @@ def prod(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     axes = normalize_axes(axis, x.ndim, "prod(x)")
     rest, shape = [i for i in range(x.ndim) if i not in axes], reduced_shape(x.shape, axes, keepdims)
     items = x.transpose([*rest, *axes]).reshape((*(x.shape[i] for i in rest), _count(x, axes)))
-    if x.dtype.kind in "ib" and x.dtype.itemsize < 8:
-        items = items.astype(np.int64)
+    wide = np.multiply.reduce(np.ones(1, x.dtype)).dtype  # NumPy multiplies small integers as large ones
+    items = items if wide == x.dtype else items.astype(wide)
     while items.shape[-1] > 1:
         half = items.shape[-1] // 2
         odd = items[..., 2 * half :]
         items = multiply(items[..., :half], items[..., half : 2 * half])
         if odd.shape[-1]:
-            items = multiply(items, where(np.arange(half) == 0, odd, np.ones((), x.dtype)))
+            items = multiply(items, where(np.arange(half) == 0, odd, np.ones((), wide)))
     return items.reshape(shape) if items.shape[-1] else Tensor(np.ones(shape, items.dtype))
 
 
@@ -125,7 +125,8 @@ def prod(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
 def mean(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Arithmetic mean over `axis`."""
     count = _count(x, normalize_axes(axis, x.ndim, "mean(x)"))
-    return divide(sum(x, axis=axis, keepdims=keepdims), count)
+    whole = x.dtype.kind in "iu" and x.dtype.itemsize == 8  # whose sum may exceed every integer dtype
+    return divide(sum(x.astype(np.float64) if whole else x, axis=axis, keepdims=keepdims), count)
 
 
 def _var_gradient(

@@ -359,6 +359,11 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: flo
     x = as_tensor(array)
     for axis, (before, after) in enumerate(pairs(pad_width, x.ndim)):
         if before or after:
+            if not x.shape[axis]:
+                raise ArgumentError(
+                    f"pad(x): mode {mode!r} has nothing to copy along axis {axis}, which is empty",
+                    hint='use mode="constant"',
+                )
             places: Any = np.pad(np.arange(x.shape[axis]), (before, after), mode=mode)  # pyright: ignore
             x = named("take")(x, places, axis=axis)
     return x

@@ -26,7 +26,7 @@ class Reduction(Op):
     """An op that folds its input over `axis` (an integer, several, or None for all).
 
     `identity` is the value of an empty fold (None: an empty fold is an error);
-    `gradient(g, x, y, axes)` returns the input's gradient from g and y of kept dimensions.
+    `gradient(g, x, y, axes)` returns the input's gradient from g and y of kept dimensions; the axes ascend.
     """
 
     family = "reduction"
@@ -77,7 +77,7 @@ class Reduction(Op):
 
     def vjp(self, g: Tensor, node: Tensor, needs: Sequence[bool]) -> Sequence[Tensor | None]:
         x = node.inputs[0]
-        axes = normalize_axes(node.params["axis"], x.ndim, self.heading)
+        axes = tuple(sorted(normalize_axes(node.params["axis"], x.ndim, self.heading)))
         kept = reduced_shape(x.shape, axes, keepdims=True)
         if g.shape != kept:
             g = named("reshape")(g, shape=kept)
@@ -98,6 +98,7 @@ class Reduction(Op):
             sample((2, 3)),
             sample((2, 3, 4), axis=1),
             sample((2, 3, 4), axis=(0, -1), keepdims=True),
+            sample((2, 3, 4), axis=(2, 0)),
             sample(()),
             sample((3, 1), axis=-2, keepdims=True),
             sample((0, 3), axis=1),
