@@ -29,8 +29,11 @@ class Guards:
     def __init__(self, trace: Trace, program: Program, captured: Sequence[Tensor]) -> None:
         self._tests: list[str] = []
         self._names: dict[str, Any] = {}
-        for owner, name, value in trace.guards:
+        for owner, name, value, _ in trace.guards:
             self._compare(owner, name, value)
+        for since in filter(None, (trace.same_modes(), trace.same_parts())):
+            name = self._named(since)
+            self._tests.append(f"({self._named(since.changes)}.last is {name}.last or {name}.hold())")
         for items, count in trace.lists.values():
             self._tests.append(f"len({self._named(items)}) == {count}")
         for owner, key, value in trace.kept.values():

@@ -19,12 +19,12 @@ import numpy as np
 from chainrule.core.constants import Constants
 from chainrule.core.mode import mode
 from chainrule.core.op import Op
+from chainrule.core.premises import Premises
 from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
 from chainrule.core.registry import named
 from chainrule.core.spec import Array, spec_of
 from chainrule.core.stand_in import is_stand_in, refuse_stand_in, stand_in
 from chainrule.core.tensor import Tensor, tick
-from chainrule.core.watched import Notes, copied, watched
 from chainrule.errors import ArgumentError, ChainruleError, IndexRangeError, TraceError
 
 _UNREAD = object()
@@ -45,21 +45,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
 
-class Trace:
+class Trace(Premises):
     """The trace of one run. Use it as a context; then `program` and what to check before a run."""
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.name = name
         self.steps: list[Step] = []
         self.arguments: list[Value] = []
         self.captured: list[Value] = []
         self.sources: dict[int, Tensor] = {}  # by id of a captured value: the tensor it is the array of
         self.gradients: dict[int, tuple[Tensor, Any]] = {}  # leaves whose .grad was touched, and what it was
-        self.guards: list[tuple[Any, str, Any]] = []
-        self.kept: dict[tuple[int, Any], tuple[Any, Any, Any]] = {}  # by owner and key: these, and the item
-        self.lists: dict[int, tuple[list[Any], int]] = {}  # lists by their ids, and how long they were
-        self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        self.notes = Notes()
         self.named: dict[str, Value] = {}
         self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
         self._results: list[Tensor] = []
@@ -85,6 +81,8 @@ class Trace:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         mode.trace = None
+        if error is not None:
+            self.undo_options()
         self._restore()
         _under_way.clear()
         _one_at_a_time.release()
@@ -233,26 +231,6 @@ class Trace:
         """Tell whether what has this serial number was made since the trace began."""
         return serial > self._began
 
-    def guard(self, owner: Any, attribute: str) -> None:
-        """Make the program hold only while `owner.attribute` is what it is now."""
-        self.guards.append((owner, attribute, getattr(owner, attribute)))
-
-    def keep(self, owner: Any, *keys: Any) -> None:
-        """Make the program hold only while `owner[key]`, of a dict or list, is the object it is now."""
-        self.kept.update({(id(owner), key): (owner, key, owner[key]) for key in keys})
-
-    def keep_list(self, items: list[Any]) -> None:
-        """Make the program hold only while a list has the items that it has now, and no more."""
-        self.lists[id(items)] = items, len(items)
-        self.keep(items, *range(len(items)))
-
-    def watch(self, group: dict[str, Any]) -> dict[str, Any]:
-        """Return a group of options whose numbers are read anew at every run."""
-        options = {key: value for key, value in group.items() if key != "params"}
-        if not any(known is group for known, _ in self.groups):
-            self.groups.append((group, {key: copied(value) for key, value in options.items()}))
-        return {"params": group["params"]} | {key: watched(group, key, self.notes) for key in options}
-
     def host(self, function: Callable[[], Any]) -> None:
         """Write down a call back into Python."""
         self.steps.append(HostCall(function))
@@ -263,6 +241,11 @@ class Trace:
         value = self.value_of(wrong)
         if value.kind != "constant":
             self.steps.append(Refusal(value, text, kind))
+
+    def is_state(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor from outside has been read."""
+        first = self._firsts.get(id(tensor._data))
+        return first is not None and first.kind == "captured"
 
     # ---- what comes of it ------------------------------------------------------------------------
     def program(self, wanted: Sequence[Value]) -> Program:

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from chainrule.core.mode import Scope, mode
+from chainrule.core.premises import modes, parts
 from chainrule.core.spec import known_dtype
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, DTypeError, UnknownNameError, nearest
@@ -23,6 +24,7 @@ from chainrule.nn.habits import METHODS
 from chainrule.nn.parameter import Parameter
 from chainrule.nn.state import KeyClash, load_state
 
+_APART = ("training", "_buffer_names", "_forward_hooks", "_paths")  # what is told otherwise, or by itself
 Hook = Callable[["Module", tuple[Any, ...], Any], Any]
 
 
@@ -84,9 +86,20 @@ class Module:
 
     def _announce(self, trace: Any, path: str) -> None:
         """Tell a trace what this call depends on, and the names of what it owns."""
-        trace.guard(self, "training")
+        trace.keep_mode(self)
+        self.told(trace)
         for name, parameter in self.own_parameters():
             trace.path(parameter, f"{path}.{name}" if path else name)
+
+    def told(self, trace: Any) -> None:
+        """Tell a trace that it depends on what this module, and all below it, have now."""
+        for module in self.modules():
+            trace.keep_parts(module)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what a call may depend on besides the mode: attributes, and hooks."""
+        own = {n: value for n, value in self.__dict__.items() if n not in _APART and " " not in n}
+        return own | {"_forward_hooks": tuple(self._forward_hooks.values())}
 
     def register_forward_hook(self, hook: Hook) -> HookHandle:
         """Call `hook(module, inputs, output)` after every forward; what it returns (not None) replaces
@@ -94,6 +107,7 @@ class Module:
         """
         handle = HookHandle(self._forward_hooks)
         self._forward_hooks[handle.number] = hook
+        parts.last = object()
         return handle
 
     # ---- attributes ------------------------------------------------------------------------------
@@ -109,10 +123,19 @@ class Module:
         if isinstance(value, Parameter) and value.name is None:
             value.name = name
         attributes[name] = value
+        self._changed(name, value is not known)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         self._buffer_names.pop(name, None)
+        self._changed(name, True)
+
+    def _changed(self, name: str, new: bool) -> None:
+        """Let compiled functions look again where something is new; tell a trace in any case."""
+        if new:
+            (modes if name == "training" else parts).last = object()
+        if mode.trace is not None:
+            mode.trace.replaces(self, name)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -326,6 +349,7 @@ class HookHandle:
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
         self._hooks.pop(self.number, None)
+        parts.last = object()
 
 
 def _once(root: Module, own: Callable[[Module], Iterator[tuple[str, Any]]]) -> Iterator[tuple[str, Any]]:
