@@ -237,3 +237,20 @@ def test_a_rate_that_decays_in_the_function_by_hand_is_refused():
 
     with pytest.raises(TraceError, match="step an optim.lr_scheduler"):
         step(X)
+
+
+def test_options_that_a_function_does_not_use_are_no_premise():
+    weight = cr.tensor(np.ones(4, np.float32), requires_grad=True)
+    rule = optim.SGD([weight], lr=0.1)
+
+    @cr.compile
+    def gradients(x):
+        rule.zero_grad()
+        loss = (weight * x).sum()
+        loss.backward()
+        return loss
+
+    for rate in (0.1, 0.2, 0.3):
+        rule.param_groups[0]["lr"] = rate
+        gradients(X)
+    assert gradients.traces == 1

@@ -49,7 +49,7 @@ class Guards:
             if isinstance(value, Watched)
         }
         free = parameters - trace.notes.values
-        for group, options in trace.groups:
+        for group, options in trace.groups.values():
             self._options(group, options, free, free & trace.notes.truths)
         text = _HOLD.format(" and ".join([*self._tests, "True"]))
         exec(compile(text, "<guards>", "exec"), self._names)

@@ -36,7 +36,8 @@ class Premises:
         self.guards: list[tuple[Any, str, Any, str]] = []  # owner, attribute, value, and how it is called
         self.kept: dict[tuple[int, Any], tuple[Any, Any, Any]] = {}  # by owner and key: these, and the item
         self.lists: dict[int, tuple[list[Any], int]] = {}  # lists by their ids, and how long they were
-        self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self.options: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # groups by their ids, and theirs
+        self.groups: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # those of them that are used
         self.modes: dict[int, tuple[Any, Any]] = {}  # modules by their ids, and `training` where it was read
         self.switched: dict[int, Any] = {}  # modules whose `training` the function sets
         self.parts: dict[int, tuple[Any, dict[str, Any]]] = {}  # modules by their ids, and what they had
@@ -75,13 +76,14 @@ class Premises:
 
     def note_options(self, group: dict[str, Any]) -> None:
         """Note the options of a group as they are before the function has touched them."""
-        if not any(known is group for known, _ in self.groups):
+        if id(group) not in self.options:
             options = {key: copied(value) for key, value in group.items() if key != "params"}
-            self.groups.append((group, options))
+            self.options[id(group)] = group, options
 
     def watch(self, group: dict[str, Any]) -> dict[str, Any]:
         """Return a group of options whose numbers are read anew at every run."""
         self.note_options(group)
+        self.groups[id(group)] = self.options[id(group)]
         for key, value in group.items():
             if isinstance(value, Tensor):
                 raise TraceError(
@@ -97,7 +99,7 @@ class Premises:
 
         Raises TraceError where that was state: a tensor that `is_state`, or an option of an optimiser.
         """
-        for group, options in self.groups:
+        for group, options in self.options.values():
             for key, value in options.items():
                 if not _same(group.get(key), value):
                     raise TraceError(
@@ -119,7 +121,7 @@ class Premises:
 
     def undo_options(self) -> None:
         """Give groups the options back that they had before the function touched them."""
-        for group, options in self.groups:
+        for group, options in self.options.values():
             group.update(options)
 
     def same_modes(self) -> Since | None:
