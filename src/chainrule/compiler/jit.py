@@ -20,7 +20,7 @@ from chainrule.compiler.cpu.chunks import Progress
 from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.compiler.express import MISS
 from chainrule.compiler.lazy import refuse_lazy, refuse_lazy_results
-from chainrule.compiler.lost import refuse_lost
+from chainrule.compiler.lost import refuse_hidden, refuse_lost
 from chainrule.compiler.naming import announce
 from chainrule.compiler.plan import LAST, Plan
 from chainrule.compiler.step import Step
@@ -226,6 +226,7 @@ class Compiled:
             outputs, shape = flattened(self.f(*args, **kwargs))
             trace.settle(trace.is_state)
             refuse_lazy_results(outputs, self.__name__)
+            refuse_hidden(self.__name__, outputs)
             untouched = [each for each in inputs if id(each) not in trace.gradients]
             refuse_lost(self.__name__, untouched, outputs)
             del args, kwargs, inputs

@@ -11,13 +11,13 @@ from contextlib import suppress
 from types import MethodType
 from typing import Any
 
-from chainrule.core.tensor import Tensor
+from chainrule.compiler.arguments import is_state
 from chainrule.core.trace import Trace
 
 
 def announce(trace: Trace, f: Callable[..., Any], leaves: Sequence[Any]) -> None:
     """Tell a trace what the function depends on before it runs; `leaves` are its arguments."""
-    named = [leaf for leaf in leaves if _is_state(leaf)]
+    named = [leaf for leaf in leaves if is_state(leaf)]
     for each in _wrapped(f):
         named += _kept(trace, each)
         instance = getattr(each, "__self__", None)
@@ -45,17 +45,12 @@ def _kept(trace: Trace, f: Any) -> list[Any]:
     if isinstance(own := getattr(getattr(f, "__self__", None), "__dict__", None), dict):
         owners.append(own)
     for owner in owners:
-        names = [name for name in f.__code__.co_names if _is_state(owner.get(name))]
+        names = [name for name in f.__code__.co_names if is_state(owner.get(name))]
         trace.keep(owner, *names)
         found += [owner[name] for name in names]
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
         with suppress(ValueError):  # nothing is in it yet
-            if _is_state(cell.cell_contents):
+            if is_state(cell.cell_contents):
                 trace.guard(cell, "cell_contents", name)
                 found.append(cell.cell_contents)
     return found
-
-
-def _is_state(value: Any) -> bool:
-    """Tell whether something has numbers of its own that change: another one is not the same."""
-    return isinstance(value, Tensor) or (hasattr(value, "state_dict") and not isinstance(value, type))
