@@ -28,6 +28,18 @@ from chainrule.core.tensor import Tensor, tick
 from chainrule.errors import ArgumentError, ChainruleError, IndexRangeError, TraceError
 
 _UNREAD = object()
+_LATER = "compute with the tensor itself, or return it and look at it after the call"
+_WAYS = {  # what to write in place of code that asks for values
+    "bool": "keep to ops (cr.where in place of `if`)",
+    "item": _LATER,
+    "numpy": _LATER,
+    "tolist": _LATER,
+    "data": "keep to ops on the tensor itself, and write its new value with assign",
+    "assignment to data": "write the new value with assign",
+    "assignment to a part of a tensor": "write the whole one with assign, made by cr.where or cr.concatenate",
+    "index by a mask": "keep the shape: cr.where(mask, x, 0)",
+    "list of tensors": "cr.stack puts tensors together",
+}
 _one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
 _under_way: list[Trace] = []
 
@@ -216,8 +228,7 @@ class Trace(Premises):
         if not self.is_constant(tensor):
             raise TraceError(
                 f"{what}: the value of a tensor is not known while a function is compiled",
-                hint="keep to ops (cr.where in place of `if`), or do not compile: "
-                "Trainer(compile=False), --eager",
+                hint=f"{_WAYS.get(what, _WAYS['bool'])}, or do not compile: Trainer(compile=False), --eager",
             )
 
     def is_constant(self, tensor: Tensor) -> bool:
