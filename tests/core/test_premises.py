@@ -19,13 +19,13 @@ class Deep(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.depth, self.slopes = 1, (1.0, 2.0)
+        self.depth, self.slopes, self.activation = 1, (1.0, 2.0), cr.tanh
         self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(2))
         self.drop, self.head = nn.Dropout(0.5), nn.Linear(4, 3)
 
     def forward(self, x):
         for layer in list(self.layers)[: self.depth]:
-            x = cr.tanh(layer(x)) * self.slopes[0]
+            x = self.activation(layer(x)) * self.slopes[0]
         return self.head(self.drop(x))
 
 
@@ -36,6 +36,7 @@ CHANGES = {
     "a parameter": lambda net: setattr(net.head, "weight", nn.Parameter(np.ones((3, 4), np.float32))),
     "no parameter": lambda net: setattr(net.head, "bias", None),
     "a number": lambda net: setattr(net, "depth", 2),
+    "a function": lambda net: setattr(net, "activation", F.relu),
     "a tuple": lambda net: setattr(net, "slopes", (3.0, 2.0)),
     "the probability of a dropout": lambda net: setattr(net.drop, "p", 0.1),
     "a hook": lambda net: net.drop.register_forward_hook(lambda module, inputs, output: output * 2),
@@ -67,9 +68,26 @@ def test_what_is_as_it_was_needs_no_new_program():
     np.testing.assert_array_equal(first.shape, f(X).shape)
     handle.remove()
     net.depth, net.slopes, net.head = 1, (1.0, 2.0), layer
-    other.note = "changed"
+    net.iterations, net.last, other.bias = 1, cr.ones(3), None  # nobody asks for that
+    f(X)
+    net.eval().train()
     f(X)
     assert f.traces == 2
+
+
+def test_modes_count_where_they_are_asked_for():
+    net = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
+    f = cr.compile(net)
+    f(X)
+    net.eval()
+    f(X)
+    assert f.traces == 1
+    net.append(nn.Dropout(0.5)).train()
+    f(X)
+    assert (f(X).data == 0).any()
+    net.eval()
+    assert not (f(X).data == 0).any()
+    assert f.traces == 3
 
 
 def test_layers_that_are_not_called_count_too():

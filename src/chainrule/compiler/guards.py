@@ -31,7 +31,7 @@ class Guards:
         self._names: dict[str, Any] = {}
         for owner, name, value, _ in trace.guards:
             self._compare(owner, name, value)
-        for since in filter(None, (trace.same_modes(), trace.same_parts())):
+        for since in trace.attributes.comparisons():
             name = self._named(since)
             self._tests.append(f"({self._named(since.changes)}.last is {name}.last or {name}.hold())")
         for items, count in trace.lists.values():

@@ -20,13 +20,10 @@ def announce(trace: Trace, f: Callable[..., Any], leaves: Sequence[Any]) -> None
     named = [leaf for leaf in leaves if is_state(leaf)]
     for each in _wrapped(f):
         named += _kept(trace, each)
-        instance = getattr(each, "__self__", None)
-        if hasattr(instance, "training"):
-            trace.keep_mode(instance)
-            named.append(instance)
+        named.append(getattr(each, "__self__", None))
     for each in named:
-        if hasattr(each, "told"):
-            each.told(trace)
+        if hasattr(each, "_tell"):
+            each._tell(trace)
 
 
 def _wrapped(f: Any) -> Iterator[Any]:

@@ -36,7 +36,7 @@ class Plan:
         self.stages = optimised(traced)
         self._sources = [(value, trace.sources[id(value)]) for value in traced.captured]
         self._left, self._forgotten = trace.left, trace.forgotten
-        self._modes = [(module, module.training) for module in trace.switched.values()]
+        self._modes = trace.attributes.switched()
         self._guards = Guards(trace, traced, [tensor for _, tensor in self._sources])
         self.used = tick()  # when it was last looked up
         self.steady = False  # whether it was seen to hold again after it had run

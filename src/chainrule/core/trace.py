@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.attributes import follow
 from chainrule.core.constants import Constants
 from chainrule.core.mode import mode
 from chainrule.core.op import Op
@@ -49,6 +50,7 @@ def _begin_anew() -> None:
     if mode.trace is None:
         for each in _under_way:
             each._restore()
+            follow(False)
         _under_way.clear()
         _one_at_a_time._at_fork_reinit()  # pyright: ignore
 
@@ -88,11 +90,13 @@ class Trace(Premises):
             raise TraceError(f"{self.name}: a compiled function is traced inside another")
         _one_at_a_time.acquire()
         mode.trace = self
+        follow(True)
         _under_way.append(self)
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         mode.trace = None
+        follow(False)
         if error is not None:
             self.undo_options()
         self._restore()

@@ -15,8 +15,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from chainrule.core.attributes import followed, modes, parts
 from chainrule.core.mode import Scope, mode
-from chainrule.core.premises import modes, parts
 from chainrule.core.spec import known_dtype
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, DTypeError, UnknownNameError, nearest
@@ -24,10 +24,10 @@ from chainrule.nn.habits import METHODS
 from chainrule.nn.parameter import Parameter
 from chainrule.nn.state import KeyClash, load_state
 
-_APART = ("training", "_buffer_names", "_forward_hooks", "_paths")  # what is told otherwise, or by itself
 Hook = Callable[["Module", tuple[Any, ...], Any], Any]
 
 
+@followed
 class Module:
     """Base of all layers and networks: subclass it, make parts in `__init__`, use them in `forward`.
 
@@ -86,20 +86,19 @@ class Module:
 
     def _announce(self, trace: Any, path: str) -> None:
         """Tell a trace what this call depends on, and the names of what it owns."""
-        trace.keep_mode(self)
-        self.told(trace)
+        self._tell(trace)
         for name, parameter in self.own_parameters():
             trace.path(parameter, f"{path}.{name}" if path else name)
 
-    def told(self, trace: Any) -> None:
-        """Tell a trace that it depends on what this module, and all below it, have now."""
+    def _tell(self, trace: Any) -> None:
+        """Tell a trace what this module, and all below it, have: it may use them without a name."""
         for module in self.modules():
-            trace.keep_parts(module)
+            trace.attributes.has(module)
 
-    def attributes(self) -> dict[str, Any]:
-        """Return what a call may depend on besides the mode: attributes, and hooks."""
-        own = {n: value for n, value in self.__dict__.items() if n not in _APART and " " not in n}
-        return own | {"_forward_hooks": tuple(self._forward_hooks.values())}
+    def _structure(self) -> dict[str, Any]:
+        """Return the parts of this module alone: modules, parameters, buffers, hooks."""
+        own = {name: value for name, value in self.__dict__.items() if isinstance(value, (Module, Parameter))}
+        return {**own, **dict(self.own_buffers()), "_forward_hooks": tuple(self._forward_hooks.values())}
 
     def register_forward_hook(self, hook: Hook) -> HookHandle:
         """Call `hook(module, inputs, output)` after every forward; what it returns (not None) replaces
@@ -135,7 +134,7 @@ class Module:
         if new:
             (modes if name == "training" else parts).last = object()
         if mode.trace is not None:
-            mode.trace.replaces(self, name)
+            mode.trace.attributes.sets(self, name)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
