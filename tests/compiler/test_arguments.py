@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.errors import DTypeError
+from chainrule import nn
+from chainrule.errors import DTypeError, TraceError
 
 X = np.arange(3, dtype=np.float32)
 
@@ -62,6 +63,63 @@ def test_dicts_of_the_standard_library() -> None:
 def test_a_dict_that_is_not_made_of_items_is_refused() -> None:
     with pytest.raises(DTypeError, match="no Sized can be made"):
         cr.compile(lambda given: given)(Sized(3))
+
+
+@dataclass
+class Batch:
+    x: Any
+    y: Any = None
+    scale: float = 1.0
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = len(self.x)
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    batch: Batch
+
+
+def test_dataclasses_of_arrays_are_opened() -> None:
+    @cr.compile
+    def f(given: Nested) -> Nested:
+        batch = given.batch
+        return Nested(Batch(batch.x * batch.scale, {"y": batch.y + batch.size}))
+
+    for k in (1, 2):
+        found = f(Nested(Batch(k * X, X + k, 3.0)))
+        assert type(found) is Nested and type(found.batch) is Batch and found.batch.size == 3
+        np.testing.assert_array_equal(found.batch.x.data, 3 * k * X)
+        np.testing.assert_array_equal(found.batch.y["y"].data, X + k + 3)
+    assert f.traces == 1
+    assert f(Nested(Batch(X, X, 4.0))).batch.x.tolist() == [0, 4, 8]
+    assert f.traces == 2
+
+
+@dataclass
+class Scaled:
+    model: nn.Module
+    scale: float
+
+
+def test_a_model_in_a_dataclass_may_be_replaced() -> None:
+    f = cr.compile(lambda state, x: state.model(x) * state.scale)
+    state = Scaled(nn.Identity(), 2.0)
+    assert f(state, X).tolist() == [0, 2, 4]
+    state.model = nn.ReLU()
+    assert f(state, -X).tolist() == [0, 0, 0]
+
+
+class Plain:
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+def test_tensors_in_other_objects_are_no_results() -> None:
+    with pytest.raises(TraceError, match="<lambda>: returns an object of class Plain with tensors inside"):
+        cr.compile(lambda x: [Plain(x * 2)])(X)
+    assert cr.compile(lambda x: (x, Plain(3)))(X)[1].x == 3
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "deepcopy": lambda x: copy.deepcopy(x) * 1,
     "repeats": lambda x: cr.repeat(x, cr.argmax(x[0]), 0),
     "full": lambda x: cr.full((2,), x[0, 0]),
+    "full like": lambda x: cr.tensor(np.full_like(x, x[0, 0])),
     "ends": lambda x: cr.linspace(x.min(), x.max(), 5),
     "end of a slice": lambda x: x[:, : cr.argmax(x[0])],
     "axis": lambda x: x.sum(axis=cr.argmax(x[:, 0])),
@@ -65,7 +66,7 @@ TAKEN: dict[str, Callable[[Any], Any]] = {
     "copy in another dtype": lambda x: cr.tensor(x, dtype=np.float64) * 2,
     "copy that is changed": copied_and_changed,
     "bounds": lambda x: cr.clip(x, x.mean(), x.max()),
-    "form": lambda x: x * np.shape(x)[0] + np.ones_like(x),
+    "form": lambda x: x * np.shape(x)[0] + np.ones_like(x) * np.full_like(x, 2),
     "axis that is known": lambda x: x.sum(axis=cr.tensor(1)),
 }
 
@@ -76,6 +77,16 @@ def test_what_is_not_known_is_refused(name: str) -> None:
         cr.compile(REFUSED[name])(X)
     assert "test_unknown_values.py" in str(refused.value)
     assert "hint" in str(refused.value)
+
+
+WAYS = {"mask": "cr.where", "part": "assign", "list of tensors": "cr.stack", "number": "return it"}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_the_hint_says_what_to_write_in_place_of_it(name: str) -> None:
+    with pytest.raises(TraceError) as refused:
+        cr.compile(REFUSED[name])(X)
+    assert WAYS[name] in str(refused.value).split("hint")[1]
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -186,9 +197,9 @@ def test_what_is_taken_for_probabilities_is_looked_at_at_every_run():
 @pytest.mark.parametrize(
     ("look", "way"),
     [
-        (lambda x: print(f"{x.sum():.3f}"), "return the tensor and look at it outside"),
-        (lambda x: float(x.sum()), "return the tensor and look at it outside"),
-        (lambda x: (x.data > 0).mean(), "return the tensor and look at it outside"),
+        (lambda x: print(f"{x.sum():.3f}"), "return it and look at it after the call"),
+        (lambda x: float(x.sum()), "return it and look at it after the call"),
+        (lambda x: (x.data > 0).mean(), "keep to ops on the tensor itself"),
         (lambda x: x if x.sum() > 0 else -x, "cr.where in place of `if`"),
     ],
 )

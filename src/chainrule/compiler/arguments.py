@@ -1,7 +1,7 @@
 """Arguments: what a compiled function is called with, as leaves that can be told apart.
 
-Nested tuples, lists and dicts become a list of leaves and a layout, and leaves the kinds for which
-a program is made. What a program does with them is not known here.
+Nested tuples, lists, dicts and dataclasses of arrays become a list of leaves and a layout, and leaves
+the kinds for which a program is made. What a program does with them is not known here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ _PLAIN = (int, bool, str)  # equal ones of one class mean the same
 def is_array(leaf: Any) -> bool:
     """Tell whether an argument holds numbers of its own."""
     return isinstance(leaf, (Tensor, np.ndarray, np.generic))
+
+
+def is_state(value: Any) -> bool:
+    """Tell whether something has numbers of its own that change: another one is not the same."""
+    return isinstance(value, Tensor) or (hasattr(value, "state_dict") and not isinstance(value, type))
 
 
 def kind_of(leaf: Any) -> Any:
@@ -75,7 +80,7 @@ class _Itself:
 
 
 def flattened(tree: Any) -> tuple[list[Any], Any]:
-    """Return the leaves of nested tuples, lists and dicts, and a layout that can be compared."""
+    """Return the leaves of nested tuples, lists, dicts and dataclasses, and a layout that can be compared."""
     if isinstance(tree, (tuple, list)):
         parts = [flattened(each) for each in cast("Sequence[Any]", tree)]
         kind: Any = tree.__class__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -87,7 +92,35 @@ def flattened(tree: Any) -> tuple[list[Any], Any]:
             kind = _Dict(kind, tree.default_factory if isinstance(tree, defaultdict) else None)
         layout = (kind, tuple((key, kind_of(key), each) for key, (_, each) in named.items()))
         return [leaf for leaves, _ in named.values() for leaf in leaves], layout
-    return [tree], None
+    return _opened(tree) or ([tree], None)
+
+
+def _opened(tree: Any) -> tuple[list[Any], Any] | None:
+    """Return the leaves and the layout of a dataclass that holds arrays or models; None of anything else."""
+    fields = getattr(tree.__class__, "__dataclass_fields__", None)
+    if fields is None or is_state(tree):
+        return None
+    own: dict[str, Any] = getattr(tree, "__dict__", {})
+    names = [name for name in {**fields, **own} if name in own or hasattr(tree, name)]
+    parts = {name: flattened(getattr(tree, name)) for name in names}
+    leaves = [leaf for leaves, _ in parts.values() for leaf in leaves]
+    if not any(is_array(leaf) or is_state(leaf) for leaf in leaves):
+        return None
+    layout = tuple((name, None, each) for name, (_, each) in parts.items())
+    return leaves, (_Object(tree.__class__), layout)
+
+
+class _Object(NamedTuple):
+    """A class of objects that are known by their attributes."""
+
+    kind: type[Any]
+
+    def new(self, **attributes: Any) -> Any:
+        """Return an object of the class; what it does when it is made was done to the one it stands for."""
+        made = object.__new__(self.kind)
+        for name, value in attributes.items():
+            object.__setattr__(made, name, value)
+        return made
 
 
 class _Dict(NamedTuple):
@@ -124,6 +157,11 @@ def _built(leaves: Iterator[Any], layout: Any) -> Any:
         for key, _, part in parts:
             items[key] = _built(leaves, part)
         return items
+    if isinstance(kind, _Object):
+        attributes: dict[str, Any] = {}
+        for name, _, part in parts:
+            attributes[name] = _built(leaves, part)
+        return kind.new(**attributes)
     made = [_built(leaves, part) for part in parts]
     return kind._make(made) if hasattr(kind, "_make") else kind(made)  # named tuples stay what they are
 

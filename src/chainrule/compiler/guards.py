@@ -29,8 +29,11 @@ class Guards:
     def __init__(self, trace: Trace, program: Program, captured: Sequence[Tensor]) -> None:
         self._tests: list[str] = []
         self._names: dict[str, Any] = {}
-        for owner, name, value in trace.guards:
+        for owner, name, value, _ in trace.guards:
             self._compare(owner, name, value)
+        for since in trace.attributes.comparisons():
+            name = self._named(since)
+            self._tests.append(f"({self._named(since.changes)}.last is {name}.last or {name}.hold())")
         for items, count in trace.lists.values():
             self._tests.append(f"len({self._named(items)}) == {count}")
         for owner, key, value in trace.kept.values():
@@ -46,7 +49,7 @@ class Guards:
             if isinstance(value, Watched)
         }
         free = parameters - trace.notes.values
-        for group, options in trace.groups:
+        for group, options in trace.groups.values():
             self._options(group, options, free, free & trace.notes.truths)
         text = _HOLD.format(" and ".join([*self._tests, "True"]))
         exec(compile(text, "<guards>", "exec"), self._names)

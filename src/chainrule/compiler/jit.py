@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from types import MethodType
 from typing import Any, cast
 
@@ -22,7 +21,8 @@ from chainrule.compiler.cpu.shuffle import permutation
 from chainrule.compiler.express import MISS
 from chainrule.compiler.lazy import refuse_lazy, refuse_lazy_results
 from chainrule.compiler.listing import listing, table
-from chainrule.compiler.lost import refuse_lost
+from chainrule.compiler.lost import refuse_hidden, refuse_lost
+from chainrule.compiler.naming import announce
 from chainrule.compiler.plan import LAST, Plan
 from chainrule.compiler.step import Step
 from chainrule.core.mode import mode
@@ -231,25 +231,15 @@ class Compiled:
                 if not self._plans[key]:
                     del self._plans[key]
 
-    def _announce(self, trace: Trace) -> None:
-        """Tell a trace what the function itself depends on: the models, optimisers and tensors it names."""
-        code = getattr(self.f, "__code__", None)
-        if code is None:
-            return
-        known = self.f.__globals__
-        trace.keep(known, *(name for name in code.co_names if name in known and _is_state(known[name])))
-        for cell in self.f.__closure__ or ():
-            with suppress(ValueError):  # nothing is in it yet
-                if _is_state(cell.cell_contents):
-                    trace.guard(cell, "cell_contents")
-
     def _trace(self, key: Any, leaves: list[Any], layout: Any) -> Plan:
         with Trace(self.__name__) as trace:
-            self._announce(trace)
+            announce(trace, self.f, leaves)
             inputs = [_argument(trace, leaf, f"argument {i}") for i, leaf in enumerate(leaves)]
             args, kwargs = rebuilt(inputs, layout)
             outputs, shape = flattened(self.f(*args, **kwargs))
+            trace.settle(trace.is_state)
             refuse_lazy_results(outputs, self.__name__)
+            refuse_hidden(self.__name__, outputs)
             untouched = [each for each in inputs if id(each) not in trace.gradients]
             refuse_lost(self.__name__, untouched, outputs)
             del args, kwargs, inputs
@@ -281,16 +271,6 @@ class _Method(Compiled):
     def __reduce__(self) -> Any:
         """Copies of the instance make their own."""
         return type(None), ()
-
-    def _announce(self, trace: Trace) -> None:
-        super()._announce(trace)
-        if hasattr(self.instance, "training"):
-            trace.guard(self.instance, "training")
-
-
-def _is_state(value: Any) -> bool:
-    """Tell whether something has numbers of its own that change: another one is not the same."""
-    return isinstance(value, Tensor) or (hasattr(value, "state_dict") and not isinstance(value, type))
 
 
 def _argument(trace: Trace, leaf: Any, name: str) -> Any:

@@ -36,6 +36,7 @@ class Plan:
         self.stages = optimised(traced)
         self._sources = [(value, trace.sources[id(value)]) for value in traced.captured]
         self._left, self._forgotten = trace.left, trace.forgotten
+        self._modes = trace.attributes.switched()
         self._guards = Guards(trace, traced, [tensor for _, tensor in self._sources])
         self.used = tick()  # when it was last looked up
         self.steady = False  # whether it was seen to hold again after it had run
@@ -68,7 +69,9 @@ class Plan:
         self._returned = [at[place] for place in range(len(self._tensors))]
         self._watching = [(name, at[gradients.stop + i]) for i, name in enumerate(names)]
         self._changed = [self._sources[place][1] for place in self.step.written]
-        self._leaves = bool(self.step.written or self._left or self._forgotten or self._watching)
+        self._leaves = bool(
+            self.step.written or self._left or self._forgotten or self._watching or self._modes
+        )
 
     @property
     def bytes(self) -> int:
@@ -153,6 +156,9 @@ class Plan:
             leaf._grad = Tensor._around(arrays[place])
         for leaf in self._forgotten:
             leaf._grad = None
+        for module, training in self._modes:
+            if module.training is not training:
+                module.training = training
         for name, place in self._watching:
             watched[name] = Tensor._around(arrays[place])
 

@@ -16,19 +16,32 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.attributes import follow
 from chainrule.core.constants import Constants
 from chainrule.core.mode import mode
 from chainrule.core.op import Op
+from chainrule.core.premises import Premises
 from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
 from chainrule.core.registry import named
 from chainrule.core.spec import Array, spec_of
 from chainrule.core.stand_in import is_stand_in, refuse_stand_in, stand_in
 from chainrule.core.tensor import Tensor, tick
-from chainrule.core.watched import Notes, copied, watched
 from chainrule.errors import ArgumentError, ChainruleError, IndexRangeError, TraceError
 
 _UNREAD = object()
-_LOOKS = ("array", "data", "item", "numpy", "tolist")  # what Python asks for to show or measure a value
+_LATER = "compute with the tensor itself, or return it and look at it after the call"
+_WAYS = {  # what to write in place of code that asks for values
+    "bool": "keep to ops (cr.where in place of `if`)",
+    "array": _LATER,
+    "item": _LATER,
+    "numpy": _LATER,
+    "tolist": _LATER,
+    "data": "keep to ops on the tensor itself, and write its new value with assign",
+    "assignment to data": "write the new value with assign",
+    "assignment to a part of a tensor": "write the whole one with assign, made by cr.where or cr.concatenate",
+    "index by a mask": "keep the shape: cr.where(mask, x, 0)",
+    "list of tensors": "cr.stack puts tensors together",
+}
 _one_at_a_time = threading.RLock()  # a trace puts stand-ins into gradients that threads may share
 _under_way: list[Trace] = []
 
@@ -38,6 +51,7 @@ def _begin_anew() -> None:
     if mode.trace is None:
         for each in _under_way:
             each._restore()
+            follow(False)
         _under_way.clear()
         _one_at_a_time._at_fork_reinit()  # pyright: ignore
 
@@ -46,21 +60,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
 
-class Trace:
+class Trace(Premises):
     """The trace of one run. Use it as a context; then `program` and what to check before a run."""
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.name = name
         self.steps: list[Step] = []
         self.arguments: list[Value] = []
         self.captured: list[Value] = []
         self.sources: dict[int, Tensor] = {}  # by id of a captured value: the tensor it is the array of
         self.gradients: dict[int, tuple[Tensor, Any]] = {}  # leaves whose .grad was touched, and what it was
-        self.guards: list[tuple[Any, str, Any]] = []
-        self.kept: dict[tuple[int, Any], tuple[Any, Any, Any]] = {}  # by owner and key: these, and the item
-        self.lists: dict[int, tuple[list[Any], int]] = {}  # lists by their ids, and how long they were
-        self.groups: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        self.notes = Notes()
         self.named: dict[str, Value] = {}
         self._paths: dict[int, str] = {}  # by id of a tensor from before the trace: its path in a model
         self._results: list[Tensor] = []
@@ -81,11 +91,15 @@ class Trace:
             raise TraceError(f"{self.name}: a compiled function is traced inside another")
         _one_at_a_time.acquire()
         mode.trace = self
+        follow(True)
         _under_way.append(self)
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         mode.trace = None
+        follow(False)
+        if error is not None:
+            self.undo_options()
         self._restore()
         _under_way.clear()
         _one_at_a_time.release()
@@ -217,12 +231,9 @@ class Trace:
     def refuse_read(self, tensor: Tensor, what: str) -> None:
         """Raise if Python asks for values that may be others at the next run."""
         if not self.is_constant(tensor):
-            way = "keep to ops (cr.where in place of `if`)"
-            if what in _LOOKS:
-                way = "keep to ops, or return the tensor and look at it outside"
             raise TraceError(
                 f"{what}: the value of a tensor is not known while a function is compiled",
-                hint=f"{way}, or do not compile: Trainer(compile=False), --eager",
+                hint=f"{_WAYS.get(what, _WAYS['bool'])}, or do not compile: Trainer(compile=False), --eager",
             )
 
     def is_constant(self, tensor: Tensor) -> bool:
@@ -236,26 +247,6 @@ class Trace:
         """Tell whether what has this serial number was made since the trace began."""
         return serial > self._began
 
-    def guard(self, owner: Any, attribute: str) -> None:
-        """Make the program hold only while `owner.attribute` is what it is now."""
-        self.guards.append((owner, attribute, getattr(owner, attribute)))
-
-    def keep(self, owner: Any, *keys: Any) -> None:
-        """Make the program hold only while `owner[key]`, of a dict or list, is the object it is now."""
-        self.kept.update({(id(owner), key): (owner, key, owner[key]) for key in keys})
-
-    def keep_list(self, items: list[Any]) -> None:
-        """Make the program hold only while a list has the items that it has now, and no more."""
-        self.lists[id(items)] = items, len(items)
-        self.keep(items, *range(len(items)))
-
-    def watch(self, group: dict[str, Any]) -> dict[str, Any]:
-        """Return a group of options whose numbers are read anew at every run."""
-        options = {key: value for key, value in group.items() if key != "params"}
-        if not any(known is group for known, _ in self.groups):
-            self.groups.append((group, {key: copied(value) for key, value in options.items()}))
-        return {"params": group["params"]} | {key: watched(group, key, self.notes) for key in options}
-
     def host(self, function: Callable[[], Any]) -> None:
         """Write down a call back into Python."""
         self.steps.append(HostCall(function))
@@ -266,6 +257,11 @@ class Trace:
         value = self.value_of(wrong)
         if value.kind != "constant":
             self.steps.append(Refusal(value, text, kind))
+
+    def is_state(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor from outside has been read."""
+        first = self._firsts.get(id(tensor._data))
+        return first is not None and first.kind == "captured"
 
     # ---- what comes of it ------------------------------------------------------------------------
     def program(self, wanted: Sequence[Value]) -> Program:

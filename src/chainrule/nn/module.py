@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from chainrule.core.attributes import followed, modes, parts
 from chainrule.core.mode import Scope, mode
 from chainrule.core.spec import known_dtype
 from chainrule.core.tensor import Tensor
@@ -26,6 +27,7 @@ from chainrule.nn.state import KeyClash, load_state
 Hook = Callable[["Module", tuple[Any, ...], Any], Any]
 
 
+@followed
 class Module:
     """Base of all layers and networks: subclass it, make parts in `__init__`, use them in `forward`.
 
@@ -84,9 +86,19 @@ class Module:
 
     def _announce(self, trace: Any, path: str) -> None:
         """Tell a trace what this call depends on, and the names of what it owns."""
-        trace.guard(self, "training")
+        self._tell(trace)
         for name, parameter in self.own_parameters():
             trace.path(parameter, f"{path}.{name}" if path else name)
+
+    def _tell(self, trace: Any) -> None:
+        """Tell a trace what this module, and all below it, have: it may use them without a name."""
+        for module in self.modules():
+            trace.attributes.has(module)
+
+    def _structure(self) -> dict[str, Any]:
+        """Return the parts of this module alone: modules, parameters, buffers, hooks."""
+        own = {name: value for name, value in self.__dict__.items() if isinstance(value, (Module, Parameter))}
+        return {**own, **dict(self.own_buffers()), "_forward_hooks": tuple(self._forward_hooks.values())}
 
     def register_forward_hook(self, hook: Hook) -> HookHandle:
         """Call `hook(module, inputs, output)` after every forward; what it returns (not None) replaces
@@ -94,6 +106,7 @@ class Module:
         """
         handle = HookHandle(self._forward_hooks)
         self._forward_hooks[handle.number] = hook
+        parts.last = object()
         return handle
 
     # ---- attributes ------------------------------------------------------------------------------
@@ -109,10 +122,19 @@ class Module:
         if isinstance(value, Parameter) and value.name is None:
             value.name = name
         attributes[name] = value
+        self._changed(name, value is not known)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         self._buffer_names.pop(name, None)
+        self._changed(name, True)
+
+    def _changed(self, name: str, new: bool) -> None:
+        """Let compiled functions look again where something is new; tell a trace in any case."""
+        if new:
+            (modes if name == "training" else parts).last = object()
+        if mode.trace is not None:
+            mode.trace.attributes.sets(self, name)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -326,6 +348,7 @@ class HookHandle:
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
         self._hooks.pop(self.number, None)
+        parts.last = object()
 
 
 def _once(root: Module, own: Callable[[Module], Iterator[tuple[str, Any]]]) -> Iterator[tuple[str, Any]]:

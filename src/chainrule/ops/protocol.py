@@ -72,7 +72,9 @@ def _on_values(call: Callable[..., Any], shown: str, args: Any, kwargs: dict[str
     """Run a NumPy function that has no counterpart on the plain arrays."""
     found: list[Tensor] = []
     read = None if call.__name__ in _OF_FORM else shown
-    args, kwargs = _plain(args, found, read), _plain(kwargs, found, read)
+    forms = 1 if call is np.full_like else 0  # so many first arguments are asked for their form alone
+    args = (*_plain(args[:forms], found, None), *_plain(args[forms:], found, read))
+    kwargs = _plain(kwargs, found, read)
     if not flat and mode.recording and any(each.requires_grad for each in found):
         raise GraphError(
             f"{shown}: is not an op of chainrule, so its gradient would be lost",

@@ -112,9 +112,15 @@ class Optimizer:
         """Tell whether a trace is on, and the optimiser older: one made inside begins anew at each run."""
         return mode.trace is not None and not mode.trace.is_new(self._serial)
 
+    def _tell(self, trace: Any) -> None:
+        """Tell a trace the options as they are now."""
+        for group in self.param_groups:
+            trace.note_options(group)
+
     def _announce(self) -> None:
         """Tell a trace, if there is one, which groups and parameters it is made for."""
         if self._traced():
+            self._tell(mode.trace)
             mode.trace.keep(vars(self), "param_groups")
             mode.trace.keep_list(self.param_groups)
             for group in self.param_groups:
