@@ -1,4 +1,8 @@
-"""Lanes exchanged in registers: picked from two vectors, and whole squares turned over."""
+"""Lanes exchanged in registers: picked from two vectors, and whole squares turned over.
+
+Processors exchange lanes within 128 bits of a register at once, and blocks of 128 bits as wholes; a
+square is turned over in these two steps. Where its rows come from and go to is not known here.
+"""
 
 from __future__ import annotations
 

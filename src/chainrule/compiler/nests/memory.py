@@ -1,4 +1,8 @@
-"""Memory: one block for all that a program computes on the way, each value where room is free."""
+"""Memory: one block for all that a program computes on the way, each value where room is free.
+
+A value has room from its first to its last use. Arguments, states and results lie elsewhere. What the
+values are is not known here, only their sizes and when they are touched.
+"""
 
 from __future__ import annotations
 

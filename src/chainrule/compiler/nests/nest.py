@@ -81,11 +81,6 @@ class Nest:
         return tuple(sorted(self.buffers.index(each) for each in written))
 
     @property
-    def trips(self) -> int:
-        """How often the innermost body runs."""
-        return math.prod(each.extent for each in self.variables)
-
-    @property
     def flops(self) -> int:
         """The operations on numbers, each counted as often as the loops that it depends on run."""
         found = _all(self.stores)

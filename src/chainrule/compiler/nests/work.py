@@ -1,4 +1,8 @@
-"""Work: how many operations a scalar expression takes, roughly, with sums and products as the unit."""
+"""Work: how many operations a scalar expression takes, roughly, with sums and products as the unit.
+
+From it follows whether a value is worth a place in memory. It is the same for all processors, so that
+programs are; what a target really takes is counted in `cpu/scalars.py`.
+"""
 
 from __future__ import annotations
 

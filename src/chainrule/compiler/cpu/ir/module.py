@@ -1,4 +1,8 @@
-"""Modules of LLVM: functions with their blocks of instructions, and tables of constants."""
+"""Modules of LLVM: functions with their blocks of instructions, and tables of constants.
+
+What is written here is text in the end. What the instructions mean is LLVM's business, and which ones
+are written that of `builder`.
+"""
 
 from __future__ import annotations
 

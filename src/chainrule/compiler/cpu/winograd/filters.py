@@ -1,4 +1,8 @@
-"""Filters: weights at all points, in the order in which tiles are multiplied by them."""
+"""Filters: weights at all points, in the order in which tiles are multiplied by them.
+
+They are computed once a step, before the tiles of all images. Results come in panels: what is
+multiplied at once stays in the second cache. How tiles are multiplied is not known here.
+"""
 
 from __future__ import annotations
 
