@@ -7,6 +7,7 @@ gradient it is. How the product is computed is not known here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -76,12 +77,14 @@ class Epilogue:
         here = self._there(code, pointers, at, 1)
         loads = [each.data for each in self.nest.terms if each.kind == "load"]
         places: dict[Any, bool] = dict.fromkeys(loads, False)
-        places |= {(each.buffer, each.place): True for each in self.nest.stores if each.bound is None}
+        places |= {(each.buffer, each.place): True for each in self.nest.stores}
+        bounds = {each.buffer: each.bound for each in self.nest.stores if each.bound is not None}
         down, across = self.nest.variables
         for (buffer, place), written in places.items():
             if place.step(down) and place.step(across) == 1:
                 pointer, first = here.pointers[id(buffer)], here.places.plain(place)
-                ask_for(code, pointer, first, columns, buffer.dtype, written)
+                with code.only_if(here.places.within(*bounds[buffer])) if buffer in bounds else nullcontext():
+                    ask_for(code, pointer, first, columns, buffer.dtype, written)
 
     def _there(self, code: Code, pointers: Sequence[ir.Value], at: Spot, lanes: int) -> Evaluation:
         here = Evaluation(code, self.nest.buffers, pointers, lanes)
