@@ -122,3 +122,12 @@ def test_states_that_decay_end_at_zero(name, kwargs, dtype, compiled) -> None:
         if slot != "step":
             small, larger, large = each.data
             assert small == 0 and larger >= tiny and large > 0.8, slot
+
+
+def test_momenta_of_float16_keep_their_small_numbers() -> None:
+    """Below the smallest normal number lies a good part of what float16 is used for."""
+    p = cr.tensor(np.ones(2, np.float16), requires_grad=True)
+    rule = optim.SGD([p], lr=0.1, momentum=0.9)
+    p.grad = cr.tensor(np.full(2, 2e-5, np.float16))
+    rule.step()
+    np.testing.assert_allclose(rule.state[p]["momentum_buffer"].data, 2e-5, rtol=1e-2)

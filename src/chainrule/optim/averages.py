@@ -19,8 +19,9 @@ from chainrule.scalar import Expr
 
 @cache
 def smallest(dtype: npt.DTypeLike) -> float:
-    """Return the smallest normal number of a float dtype."""
-    return float(np.finfo(dtype).tiny)
+    """Return the smallest normal number of a float dtype; 0 of float16, whose numbers below it are used."""
+    found = np.finfo(dtype)
+    return float(found.tiny) if found.bits > 16 else 0.0
 
 
 def flushed(x: Expr, tiny: float) -> Expr:

@@ -103,13 +103,10 @@ class Work:
 
         Its parts then stay in the caches of those that work on them, from product to product.
         """
-        left, right = self.left, self.right
-        sizes = {
-            "rows": [left.rows * left.columns * self.item] if left.row >= left.column else [],
-            "columns": [right.rows * right.columns * self.item] if right.column >= right.row else [],
-        }
-        sizes["columns" if self.turned else "rows"].append(self.finish.bytes // max(1, self.batch))
-        return max(sizes["rows"], default=0) > max(sizes["columns"], default=0)
+        finish = self.finish.bytes // max(1, self.batch)
+        left = self.rows * self.depth * self.item * (self.left.row >= self.left.column)
+        right = self.depth * self.columns * self.item * (self.right.column >= self.right.row)
+        return left > max(right, finish) if self.turned else max(left, finish) > right
 
     @property
     def deep(self) -> bool:
