@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from types import BuiltinFunctionType
 
 import numpy as np
 import pytest
@@ -54,6 +57,22 @@ def test_equal_kernels_share_code_and_the_code_can_be_read() -> None:
     assert native.ir.count("define void @turn_") == 1
     assert len(native.kernels) == 6
     assert "ret" in native.assembly()
+
+
+def test_once_keeps_what_it_works_on_and_owns_what_it_returns() -> None:
+    arrays, places = buffers()
+    native, table = Native(ring(), target()), addresses(places)
+    once = native.once(table, native.room())
+    assert isinstance(once, BuiltinFunctionType)
+    del native, table
+    gc.collect()
+    made = once()
+    before = sys.getrefcount(made)
+    several = [once() for _ in range(9)]
+    assert sys.getrefcount(made) == before + len(several)
+    assert np.array_equal(arrays[0], ring_in_numpy(np.arange(SIZE, dtype=np.float32), 10))
+    del several
+    assert sys.getrefcount(made) == before
 
 
 def test_a_program_without_calls_runs() -> None:

@@ -41,7 +41,7 @@ class Express:
     ) -> None:  # fmt: skip
         self._names: dict[str, Any] = {
             "MISS": MISS, "mode": mode, "recording": mode.recording, "Tensor": Tensor, "ndarray": np.ndarray,
-            "around": Tensor._around, "finish": finish, "hold": guards.hold,
+            "around": Tensor._around, "finish": finish, **guards.names,
         }  # fmt: skip
         for place, each in enumerate(examples):
             self._names |= {f"dtype{place}": each.dtype, f"shape{place}": each.shape}
@@ -52,7 +52,8 @@ class Express:
         lines += [f"{', '.join(arguments)}, = args"] * bool(arguments)
         lines += [line.format(each) for each in arguments for line in _PLAIN]
         same = [_SAME.format(place) for place in range(len(examples))]
-        lines += [f"if not ({' and '.join([*same, *pinned, 'hold()'])}):", "    return MISS"]
+        tests = " and ".join([*same, *pinned, guards.test])
+        lines += ["try:", f"    if not ({tests}):", "        return MISS", "except GONE:", "    return MISS"]
         lines += step.written_out(self._names)
         lines += ["return around(found[0][0])" if finish is None else "return finish(found, watched)"]
         text = "\n    ".join(["def call(args, watched):", *lines])

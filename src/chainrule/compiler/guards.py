@@ -2,7 +2,7 @@
 
 Modes of modules, options, parameters and state of optimisers, gradients that are there or not, and
 which captured tensors are tracked. It is asked at every call, so the comparisons are written out as
-one function. What happens when something is not as it was is not known here.
+one expression. What happens when something is not as it was is not known here.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ from chainrule.core.tensor import Tensor
 from chainrule.core.trace import Trace
 from chainrule.core.watched import Watched, Which
 
+GONE = LookupError, TypeError, ValueError  # what `test` raises where what it looks at is not there any more
 _HOLD = """def hold():
     try:
         return {}
-    except (LookupError, TypeError, ValueError):  # what was looked at is gone
+    except GONE:
         return False
 """
 
 
 class Guards:
-    """What held while a function was traced; `hold` tells whether it still does."""
+    """What held while a function was traced; `hold` tells whether it still does.
+
+    So does `test`, the same as an expression of Python, where `names` are known: it may raise one of GONE.
+    """
 
     def __init__(self, trace: Trace, program: Program, captured: Sequence[Tensor]) -> None:
         self._tests: list[str] = []
-        self._names: dict[str, Any] = {}
+        self.names: dict[str, Any] = {"GONE": GONE}
         for owner, name, value, _ in trace.guards:
             self._compare(owner, name, value)
         for since in trace.attributes.comparisons():
@@ -51,9 +55,9 @@ class Guards:
         free = parameters - trace.notes.values
         for group, options in trace.groups.values():
             self._options(group, options, free, free & trace.notes.truths)
-        text = _HOLD.format(" and ".join([*self._tests, "True"]))
-        exec(compile(text, "<guards>", "exec"), self._names)
-        self.hold: Callable[[], bool] = self._names["hold"]
+        self.test = " and ".join([*self._tests, "True"])
+        exec(compile(_HOLD.format(self.test), "<guards>", "exec"), self.names)
+        self.hold: Callable[[], bool] = self.names["hold"]
 
     def _compare(self, owner: Any, attribute: str, value: Any) -> None:
         one = value is None or isinstance(value, (bool, Tensor)) or hasattr(value, "state_dict")
@@ -83,6 +87,6 @@ class Guards:
         return f"{self._named(owner)}[{repr(key) if key.__class__ in (int, str) else self._named(key)}]"
 
     def _named(self, value: Any) -> str:
-        name = f"guard{len(self._names)}"
-        self._names[name] = value
+        name = f"guard{len(self.names)}"
+        self.names[name] = value
         return name

@@ -12,18 +12,18 @@ import numpy as np
 from chainrule.core.spec import Array, Spec
 from chainrule.errors import TraceError
 
-_NOTHING, _NAN = bytes(16), b"\xff" * 16  # what they look at; nobody can write there
+SEEN = bytes(16) + b"\xff" * 16  # what they look at, zeros or NaN; nobody can write there
 
 
 def stand_in(spec: Spec) -> Array:
     """Return the stand-in for an array of a spec."""
-    seen = _NAN if spec.dtype.kind == "f" else _NOTHING
-    return np.ndarray(spec.shape, spec.dtype, seen, 0, (0,) * len(spec.shape))
+    start = 16 if spec.dtype.kind == "f" else 0
+    return np.ndarray(spec.shape, spec.dtype, SEEN, start, (0,) * len(spec.shape))
 
 
 def is_stand_in(array: Array) -> bool:
     """Tell whether an array is one."""
-    return array.base is _NAN or array.base is _NOTHING
+    return array.base is SEEN
 
 
 def refuse_stand_in() -> NoReturn:

@@ -19,11 +19,12 @@ from chainrule.core.mode import Scope, mode
 from chainrule.core.operators import equality, in_place, method, operator
 from chainrule.core.registry import REGISTRY, named
 from chainrule.core.spec import Array, Shape, is_float, known_dtype
-from chainrule.core.stand_in import is_stand_in, refuse_stand_in
+from chainrule.core.stand_in import SEEN, is_stand_in, refuse_stand_in
 from chainrule.errors import DTypeError, GraphError, ShapeError, missing_name
 
 # One clock orders results and changes in place: a result older than a change of its input is stale.
 tick = itertools.count(1).__next__
+_new = object.__new__
 NO_PARAMETERS: dict[str, Any] = {}
 _PART = "assignment to a part of a tensor"
 
@@ -65,7 +66,7 @@ class Tensor:
     @classmethod
     def _around(cls, array: Array) -> Tensor:
         """Return a leaf around an array of a known dtype: the quick way, which looks at nothing."""
-        made = cls.__new__(cls)
+        made = _new(cls)
         made._data, made.requires_grad, made.inputs, made.params = array, False, (), NO_PARAMETERS
         made.name = made._grad = made.op = made.scope = None
         made.serial, made.mutated = tick(), 0
@@ -75,7 +76,10 @@ class Tensor:
     @property
     def data(self) -> Array:
         """The values, as the NumPy array itself (no copy)."""
-        return self.read("data")
+        array = self._data
+        if mode.trace is not None or array.base is SEEN:  # as `read` asks, in half its time
+            self.read("data")
+        return array
 
     @data.setter
     def data(self, value: Any) -> None:

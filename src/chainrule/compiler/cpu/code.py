@@ -91,7 +91,7 @@ class Code:
 
     def finish(self) -> None:
         """End the function."""
-        self.builder.ret_void()
+        self.builder.ret()
 
     def _block(self, name: str) -> ir.Block:
         return self.function.append_basic_block(name)

@@ -16,6 +16,7 @@ from typing import Any
 from chainrule.compiler.cpu import kernel as kernels
 from chainrule.compiler.cpu import sequence, team
 from chainrule.compiler.cpu.choice import Choice
+from chainrule.compiler.cpu.entry import entry, linked
 from chainrule.compiler.cpu.machine import Library, Piece
 from chainrule.compiler.cpu.pieces import Order, digest, pieces
 from chainrule.compiler.cpu.schedule import Call, Gate, schedule
@@ -24,7 +25,7 @@ from chainrule.core.memory import empty
 from chainrule.core.threads import get_num_threads
 
 _WAKE = 5000.0  # nanoseconds that calling a team takes
-_SHORT = 10_000.0  # nanoseconds for which Python's other threads can wait
+_SHORT = 20_000.0  # nanoseconds for which Python's other threads can wait
 _ARGUMENTS = (ctypes.c_void_p,) * 4  # the iterations, too: ctypes converts an int64 more slowly
 _ALONE = ctypes.CFUNCTYPE(None, *_ARGUMENTS)
 _ALONE_AND_SHORT = ctypes.PYFUNCTYPE(None, *_ARGUMENTS)  # does not let Python's other threads run
@@ -55,6 +56,7 @@ class Native:
         self._nanoseconds, self._gain = self.schedule.nanoseconds, self.schedule.gain
         self.kernels = tuple(call.kernel for call in self.schedule.calls)
         self._scratch = -(-max([0, *(each.scratch for each in self.kernels)]) // 128) * 128
+        linked()
         self.library = Library(self._pieces(target), target)
         self._alone = self.library.function("alone", _ALONE)
         self._alone_and_short = self.library.function("alone", _ALONE_AND_SHORT)
@@ -124,13 +126,14 @@ class Native:
         if room is None:
             self._rooms.append(mine)
 
-    def once(self, table: Any, room: Room) -> Callable[[], None]:
+    def once(self, table: Any, room: Room) -> Callable[[], object]:
         """Return what runs the first iteration on a ctypes table, as `run` does: in the room, if alone."""
         if self._nanoseconds >= _SHORT and self._for_a_team(1):
             return partial(self.run, table)
-        alone = self._alone_and_short if self._nanoseconds < _SHORT else self._alone
+        if self._nanoseconds < _SHORT:
+            return entry(self.library, table, room)
         pointers = ctypes.cast(table, ctypes.c_void_p), *map(ctypes.c_void_p, (room.address, 0, 1))
-        return partial(alone, *pointers)  # converted once
+        return partial(self._alone, *pointers)  # converted once
 
     def _for_a_team(self, iterations: int) -> bool:
         """Tell whether so many iterations are worth calling a team for."""

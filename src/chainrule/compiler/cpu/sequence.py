@@ -13,7 +13,7 @@ from functools import reduce
 
 import numpy as np
 
-from chainrule.compiler.cpu import ir, meeting
+from chainrule.compiler.cpu import entry, ir, meeting
 from chainrule.compiler.cpu.code import INDEX, POINTER, Code, constant
 from chainrule.compiler.cpu.kernel import signature
 from chainrule.compiler.cpu.schedule import Call, Place, Schedule
@@ -25,13 +25,15 @@ TOGETHER = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, *[INDEX] * 4, POINT
 
 
 def text(plan: Schedule, names: Sequence[str], scratch: int, target: Target) -> str:
-    """Return a module with `alone` and, where there is work to share, `together`.
+    """Return a module with `alone`, Python's entry to it and, where there is work to share, `together`.
 
     `names` are the kernels' functions, one a call; `scratch` is the working space of one thread in
     bytes. Arguments: table, room, first and last iteration; then thread, threads and the team.
     """
     module = ir.Module(target.triple)
-    _Writer(ir.Function(module, ALONE, "alone"), plan, names, target).write(scratch)
+    alone = ir.Function(module, ALONE, "alone")
+    _Writer(alone, plan, names, target).write(scratch)
+    entry.write(alone, target)
     if any(call.shared for call in plan.calls):
         _Writer(ir.Function(module, TOGETHER, "together"), plan, names, target).write(scratch)
     return str(module)

@@ -174,9 +174,9 @@ class Builder:
         """Go on in one block where a bit is set, in the other elsewhere."""
         self.block.end = f"  br {condition.typed}, label %{yes.label}, label %{no.label}"
 
-    def ret_void(self) -> None:
-        """End the function."""
-        self.block.end = "  ret void"
+    def ret(self, value: Value | None = None) -> None:
+        """End the function, with its result if it has one."""
+        self.block.end = f"  ret {value.typed if value else 'void'}"
 
 
 def _aligned(align: int) -> str:
