@@ -18,7 +18,7 @@ from chainrule.compiler.cpu.product import tile as tiles
 from chainrule.compiler.cpu.product.matrix import Ahead, Spot
 from chainrule.compiler.cpu.product.operands import Operands, sizes
 from chainrule.compiler.cpu.product.plan import Work, pieces, plan
-from chainrule.compiler.cpu.product.tile import Destination, Slice, Tile
+from chainrule.compiler.cpu.product.tile import Destination, Meanwhile, Slice, Tile
 from chainrule.compiler.cpu.target import Target
 
 _WRITTEN_OUT = 160  # multiply-adds of a product that is written without loops over tiles
@@ -65,6 +65,7 @@ class Driver:
         self.work, self.plan = plan(work, target)
         self.low, self.high = function.args[-2:]
         self.operands, self.ahead = Operands(self.code, self.work, self.plan, function.args, ahead), ahead
+        self.asks = 1 + ahead.operands if ahead else 0
         self.sliced = self.plan.slice < self.work.depth
         self.across = -(-self.work.columns // self.plan.width)  # panels
         self.down = -(-self.work.rows // self.plan.rows)  # tiles of a panel
@@ -168,8 +169,8 @@ class Driver:
             with self.code.loop(stretch.top, stretch.end, name="tile") as below:
                 number = builder.add(stretch.before, below)
                 kept = self.operands.kept_at(number)
-                self._ask_ahead(builder.add(builder.mul(block.above, constant(self.across)), number))
-                self._tile(block, below, (column, columns), right, (steps, kept))
+                turn = builder.add(builder.mul(block.above, constant(self.across)), number)
+                self._tile(block, below, (column, columns), right, (steps, kept, turn))
 
     def _vectors(self, columns: int) -> int:
         """Return the vectors in a row of a tile, or its columns where terms of the sum fill the lanes."""
@@ -181,10 +182,10 @@ class Driver:
         below: ir.Value,
         across: tuple[ir.Value, int],
         right: ir.Value,
-        part: tuple[_Steps, ir.Value],
+        part: tuple[_Steps, ir.Value, ir.Value],
     ) -> None:
         """Write the calls for a tile of whatever height it has at its place."""
-        (column, columns), (steps, kept) = across, part
+        (column, columns), (steps, kept, turn) = across, part
         tile = self.code.builder.add(block.first, below)
         row = self.code.builder.mul(tile, constant(self.plan.rows))
         if self.plan.pack_left:
@@ -192,15 +193,22 @@ class Driver:
         else:
             left = self.operands.rows_at(block.batch, row, steps.first)
         sliced = [kept, steps.count, steps.last] if self.sliced else []
+        asked = [turn, *self.operands.ahead] if self.ahead else []
         for rows, there in sizes(self.code, tile, self.work.rows, self.plan.rows):
             with self.code.only_if(there):
                 shape, to = self.operands.tile(rows, columns), self._to(block.batch, row, column)
-                self._call(shape, [left, right, *sliced], to)
+                self._call(shape, [left, right, *asked, *sliced], to)
 
-    def _ask_ahead(self, tile: ir.Value) -> None:
-        if self.ahead is not None:
-            turns = self.work.batch * self.across * self.down
-            self.ahead.ask(self.code, self.operands.ahead, tile, turns)
+    def _asking(self, turn: ir.Value, operands: list[ir.Value]) -> Meanwhile:
+        """Return what asks, in each stretch of a tile, for the next that is wanted ahead."""
+        ahead, stretches = self.ahead, self.plan.rows
+        turns = self.work.batch * self.across * self.down * stretches
+
+        def begin(code: Code, which: ir.Value) -> None:
+            now = code.builder.add(code.builder.mul(turn, constant(stretches)), which)
+            ahead.ask(code, operands, now, turns)
+
+        return Meanwhile(stretches, begin)
 
     def _clear(self, block: _Block, low: ir.Value, high: ir.Value) -> None:
         """Write zeros where the sums of a block's tiles are kept."""
@@ -228,10 +236,12 @@ class Driver:
                 each.noalias = each.type.text == POINTER.text
             inner = Code(function, self.code.target)
             left, right, *rest = function.args
+            asked, rest = rest[: self.asks], rest[self.asks :]
+            meanwhile = self._asking(*asked[:1], asked[1:]) if asked else None
             part = Slice(*rest[:3]) if self.sliced else None
             *pointers, batch, row, column = rest[3:] if self.sliced else rest
             here = Destination(to.finish, pointers, Spot(batch, row, column), to.turned)
-            tiles.emit(inner, tile, left, right, here, part)
+            tiles.emit(inner, tile, left, right, here, part, meanwhile)
             inner.finish()
         self.code.builder.call(function, args)
 

@@ -68,20 +68,36 @@ class Slice:
     last: ir.Value
 
 
+@dataclass(frozen=True)
+class Meanwhile:
+    """What a tile asks for while it computes: `begin` is told which of so many stretches begins."""
+
+    stretches: int
+    begin: Callable[[Code, ir.Value], None]
+
+
 # First column, lanes, columns in it, and the finished sums.
 Finished = tuple[int, int, int, Any]
 
 
 def emit(
-    code: Code, tile: Tile, left: ir.Value, right: ir.Value, to: Destination, part: Slice | None = None
+    code: Code,
+    tile: Tile,
+    left: ir.Value,
+    right: ir.Value,
+    to: Destination,
+    part: Slice | None = None,
+    meanwhile: Meanwhile | None = None,
 ) -> None:
     """Write a tile's sums and their finish; left and right point to its first numbers."""
+    if meanwhile is not None and (tile.by_sum or part is not None):
+        with code.loop(0, meanwhile.stretches, name="stretch") as which:
+            meanwhile.begin(code, which)
     if part is None:
         if tile.by_sum:
             rows = _by_sum(code, tile, left, right)
         else:
-            expect = None if to.turned else partial(_expect, code, tile, to)
-            rows = by_columns(code, tile, left, right, expect=expect)
+            rows = by_columns(code, tile, left, right, meanwhile=_expecting(tile, to, meanwhile))
         _finish(code, rows, to)
         return
     places = [
@@ -99,8 +115,18 @@ def emit(
             code.store(value, part.kept, offset, tile.dtype)
 
 
-def _expect(code: Code, tile: Tile, to: Destination, row: ir.Value) -> None:
-    to.finish.expect(code, to.pointers, to.spot(code, row), tile.columns)
+def _expecting(tile: Tile, to: Destination, also: Meanwhile | None) -> Meanwhile | None:
+    """Return what asks for what the finish of a row needs, too: storing waits for memory."""
+    if to.turned or tile.depth < _LONG * tile.rows:
+        return also
+
+    def begin(code: Code, which: ir.Value) -> None:
+        row = code.call("llvm.smin", [which, constant(tile.rows - 1)])
+        to.finish.expect(code, to.pointers, to.spot(code, row), tile.columns)
+        if also is not None:
+            also.begin(code, which)
+
+    return Meanwhile(max(tile.rows, also.stretches if also else 0), begin)
 
 
 def kept_width(tile: Tile) -> int:
@@ -142,12 +168,9 @@ def by_columns(
     right: ir.Value,
     before: Sequence[ir.Value] = (),
     depth: ir.Value | None = None,
-    expect: Callable[[ir.Value], None] | None = None,
+    meanwhile: Meanwhile | None = None,
 ) -> list[list[Finished]]:
-    """Write the sums with columns in the lanes, from zero or from what they were before.
-
-    Storing waits for memory: `expect` asks for what the finish of a row needs, row by row meanwhile.
-    """
+    """Write the sums with columns in the lanes, from zero or from what they were before."""
     runs = vectors(tile.columns, tile.lanes)
     widths = {lanes for _, lanes, _ in runs}
     zeros = [_zero(tile.dtype, lanes) for _ in range(tile.rows) for _, lanes, _ in runs]
@@ -167,8 +190,9 @@ def by_columns(
                 sums.add(row * len(runs) + column, spread[runs[column][1]], value)
 
     done = 0
-    if expect is not None and tile.depth >= _LONG * tile.rows:
-        done = sums.stretches(tile.rows, tile.depth // tile.rows, step, expect)
+    if meanwhile is not None:
+        count = meanwhile.stretches
+        done = sums.stretches(count, tile.depth // count, step, partial(meanwhile.begin, code))
     sums.loop(tile.depth if depth is None else depth, step, done)
     found = iter(sums.values())
     return [[(*run, next(found)) for run in runs] for _ in range(tile.rows)]
