@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ NARROW = 7  # column taps that a tile may hold at once
 PLACES = 128  # places that a tile goes through, about, before its sums are put back: they stay near
 SUMS = 4096  # vectors of sums that are worked on at once
 REGISTERS = 32  # for which tiles are guessed
+THREADS = 1, 2, 4, 8  # for which parts are counted
+_FAR = 8.0  # cycles to bring a vector of x or y from where another thread, or an earlier kernel, left it
 
 
 class Share(NamedTuple):
@@ -85,7 +87,10 @@ class Shares:
     @property
     def counts(self) -> tuple[int, int, int, int, int]:
         """How many groups, shares of outputs, channels and rows of taps, and column taps, make the parts."""
-        (channels, outputs, rows), whole = self.share, self.whole
+        return self._counts(self.share)
+
+    def _counts(self, share: Share) -> tuple[int, int, int, int, int]:
+        (channels, outputs, rows), whole = share, self.whole
         across = self.geometry.kw // self.taps
         return self.groups, whole.outputs // outputs, whole.channels // channels, whole.rows // rows, across
 
@@ -100,15 +105,24 @@ class Shares:
         return max(1, min(prod(self.counts), SUMS // self.sums))
 
     def _cost(self, share: Share) -> float:
-        """Return the cycles, about, that a place of all rows of taps takes, with the time of idle threads."""
-        whole = self.whole
-        across, down, repeats = (a // b for a, b in zip(whole, share, strict=True))
+        """Return the cycles, about, that a place of all taps takes, of all threads and those that wait."""
         tile = panel(REGISTERS, share.channels, share.outputs, self.taps)
         pieces = product(cut(share.channels, tile[0]), cut(share.outputs, tile[1]))
         each = sum(a.count * b.count * effort(a.width * self.taps, b.width) for a, b in pieces)
-        parts = across * down * repeats * self.groups * (self.geometry.kw // self.taps)
-        idle = sum(-(-parts // threads) * threads / parts for threads in (1, 2, 4, 8))
-        return idle * across * down * each
+        each *= share.rows * self.taps / self.geometry.kw
+        groups, outputs, channels, *rest = self._counts(share)
+        of_output, of_channel = channels * prod(rest), prod(rest)
+        parts, total = groups * outputs * of_output, 0.0
+        for threads in THREADS:
+            bounds = [parts * thread // threads for thread in range(threads + 1)]
+            slowest = 0.0
+            for low, high in pairwise(bounds):
+                across = (high - 1) // of_output - low // of_output + 1
+                down = min(channels, (high - 1) // of_channel - low // of_channel + 1)
+                far = across * share.outputs + down * share.channels
+                slowest = max(slowest, (high - low) * each + _FAR * far * (high > low))
+            total += threads * slowest
+        return total
 
 
 def _divisors(number: int) -> Iterator[int]:
