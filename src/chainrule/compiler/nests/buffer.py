@@ -19,7 +19,7 @@ from chainrule.core.spec import Array, Shape
 
 @dataclass(eq=False)
 class Buffer:
-    """`role`: argument, captured, constant, result, setting, stream, last or inner (in the arena)."""
+    """`role`: argument, captured, constant, result, setting, stream, flag, last or inner (in the arena)."""
 
     name: str
     shape: Shape

@@ -89,13 +89,13 @@ class Convolutions:
         if tile is not None:
             self._by_tiles(found, tile, reads, home)
         else:
-            lowering.add(found.kind(found.geometry, home.dtype.name), reads, [home])
+            lowering.agenda.work(found.kind(found.geometry, home.dtype.name), reads, [home])
         lowering.elements.settle(step.output, home)
         return True
 
     def _by_tiles(self, found: Match, tile: winograd.Tile, reads: list[Buffer], home: Buffer) -> None:
         """Add a convolution by tiles: what its operands are at the points has a buffer of its own."""
-        add, g, dtype = self.lowering.add, found.geometry, home.dtype
+        add, g, dtype = self.lowering.agenda.work, found.geometry, home.dtype
         if found.kind is WeightGradient:
             shards = winograd.Shards(g, tile, dtype.name)
             sums = self.lowering.temporary((shards.parts, shards.sums), dtype)

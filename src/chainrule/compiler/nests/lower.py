@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.cpu.draw import Advance, Draw
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.agenda import Agenda, Space, reads_elsewhere, space_of
 from chainrule.compiler.nests.buffer import Buffer, unflat
@@ -179,11 +180,12 @@ class Lowering:
             place, Buffer(f"s{place}", (3,), np.dtype(np.int64), "stream", place)
         )
         home = self.home(step.output)
-        if step.params["kind"] == "integers":
-            low, high = step.params["numbers"]
+        kind, (low, high) = step.params["kind"], step.params["numbers"]
+        if kind == "integers":
             home.within = (int(low), int(high) - 1)
-        self.add(("draw", step.params), [state], [home])
-        self.add(("advance", step.params), [], [state])
+        draw = Draw(kind, home.count, home.dtype.name, low, high)
+        self.agenda.work(draw, [state], [home])
+        self.agenda.work(Advance(draw.blocks), [], [state])
         self.elements.settle(step.output, home)
 
     def _own_loop(self, step: Equation) -> None:
@@ -296,11 +298,6 @@ class Lowering:
             if home is None and value.constant is None:
                 self.elements.settle(value, found)
         return found
-
-    # ---- work ------------------------------------------------------------------------------------
-    def add(self, work: Any, reads: Sequence[Buffer], writes: Sequence[Buffer]) -> None:
-        """Add work of its own kind."""
-        self.agenda.work(work, reads, writes)
 
     def add_store(self, space: Space, variables: Sequence[Any], store: Store) -> None:
         """Add a store over a space; spare lanes beyond the last image are kept at zero."""
