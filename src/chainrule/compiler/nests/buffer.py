@@ -55,10 +55,6 @@ class Buffer:
         rest = flat((first, *indices[1:]), (0, *self.shape[1:]))
         return rest * self.lanes + inside
 
-    def __str__(self) -> str:
-        layout = f" lanes {self.lanes}" if self.lanes else ""
-        return f"{self.name}: {self.dtype} {self.shape}{layout} ({self.role})"
-
 
 def progression(array: Array) -> tuple[int, int] | None:
     """Return the first item and the difference between neighbours, where integers grow evenly."""

@@ -302,8 +302,6 @@ class Lowering:
     def add_store(self, space: Space, variables: Sequence[Any], store: Store) -> None:
         """Add a store over a space; spare lanes beyond the last image are kept at zero."""
         shape, spread = space
-        if 0 in shape:
-            return
         if spread and shape[0] % self.elements.split:
             store = _kept_inside(self.elements, store, shape)
         self.agenda.store(space, variables, store)
