@@ -31,6 +31,11 @@ def saved(figure: Any, format: str, **options: Any) -> bytes:
     return content.getvalue()
 
 
+def legend(axes: Any, fontsize: float | None = None) -> None:
+    """Draw the legend where it hides least; since that is asked for, matplotlib does not warn of the time."""
+    axes.legend(loc="best", frameon=False, fontsize=fontsize)
+
+
 def literal(text: str) -> str:
     """Return text as a figure takes it: a dollar sign would be read as mathematics."""
     return text.replace("$", r"\$")

@@ -17,7 +17,9 @@ def _array(*shape: int, dtype: Any = np.float32) -> np.ndarray:
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(dtype)
 
 
-def _training(model: nn.Module, rule: Any, loss: Callable[..., Any] = F.cross_entropy) -> Callable[..., Any]:
+def training(model: Any, rule: Any, loss: Callable[..., Any] = F.cross_entropy) -> Callable[..., Any]:
+    """Return the plainest step of a training."""
+
     def step(x, y):
         rule.zero_grad()
         value = loss(model(x), y)
@@ -35,13 +37,13 @@ def _labels(count: int, classes: int = 3) -> np.ndarray:
 def _perceptron(rule: str = "SGD", **options: Any) -> Callable[..., Any]:
     cr.random.seed(0)
     model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
-    return _training(model, getattr(optim, rule)(model.parameters(), lr=0.1, **options))
+    return training(model, getattr(optim, rule)(model.parameters(), lr=0.1, **options))
 
 
 def _dropping() -> Callable[..., Any]:
     cr.random.seed(0)
     model = nn.Sequential(nn.Linear(5, 17), nn.ReLU(), nn.Dropout(0.3), nn.Linear(17, 3))
-    return _training(model, optim.SGD(model.parameters(), lr=0.1))
+    return training(model, optim.SGD(model.parameters(), lr=0.1))
 
 
 def _convolutional(norm: bool = True) -> Callable[..., Any]:
@@ -53,7 +55,7 @@ def _convolutional(norm: bool = True) -> Callable[..., Any]:
         nn.MaxPool2d(2),
     ]
     model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(3 * 3 * 2, 3))
-    return _training(model, optim.SGD(model.parameters(), lr=0.1, momentum=0.9))
+    return training(model, optim.SGD(model.parameters(), lr=0.1, momentum=0.9))
 
 
 def _recurrent(x, w):

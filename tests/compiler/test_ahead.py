@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from guarded import call, guarded, targets
+from tests.compiler.guarded import call, guarded, targets
+from tests.compiler.programs import training
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -15,7 +16,6 @@ from chainrule.compiler.cpu.product.kernel import Product
 from chainrule.compiler.cpu.product.matrix import Matrix
 from chainrule.compiler.outline import Known
 from chainrule.core.memory import LINE
-from chainrule.nn import functional as F
 
 
 class Marking(Ahead):
@@ -67,22 +67,12 @@ def test_an_epoch_asks_ahead_and_computes_as_its_steps():
     draw = np.random.default_rng(0)
     x, y = draw.standard_normal((300, 700)).astype(np.float32), draw.integers(0, 10, 300)
 
-    def training():
+    def made():
         cr.random.seed(0)
         net = nn.Sequential(nn.Linear(700, 50), nn.ReLU(), nn.Linear(50, 10))
-        rule = optim.SGD(net.parameters(), lr=0.1)
+        return cr.compile(training(net, optim.SGD(net.parameters(), lr=0.1)))
 
-        @cr.compile
-        def step(x, y):
-            rule.zero_grad()
-            loss = F.cross_entropy(net(x), y)
-            loss.backward()
-            rule.step()
-            return loss
-
-        return step
-
-    whole, single = training(), training()
+    whole, single = made(), made()
     losses = whole.epoch(x, y, 32, shuffle=False)
     each = [single(x[i : i + 32], y[i : i + 32]).item() for i in range(0, 300, 32)]
     np.testing.assert_array_equal(losses, np.array(each))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from guarded import call, guarded, targets
-from images import PAD1, operands, unblocked
+from tests.compiler.guarded import call, guarded, targets
+from tests.compiler.images import PAD1, operands, unblocked
 
 import chainrule as cr
 import chainrule.nn.functional as F

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from guarded import run_guarded, targets
+from tests.compiler import programs
+from tests.compiler.guarded import run_guarded, targets
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -24,15 +25,7 @@ def training(inputs: int, outputs: int, dtype: str = "float32"):
     cr.random.seed(0)
     net = nn.Sequential(nn.Linear(inputs, 20, dtype=dtype), nn.Tanh(), nn.Linear(20, outputs, dtype=dtype))
     rule = optim.Adam(net.parameters(), lr=0.01)
-
-    def step(x, y):
-        rule.zero_grad()
-        loss = F.mse_loss(F.relu(net(x)), y)
-        loss.backward()
-        rule.step()
-        return loss
-
-    return net, step
+    return net, programs.training(net, rule, lambda found, y: F.mse_loss(F.relu(found), y))
 
 
 def finishes(compiled) -> list[str]:

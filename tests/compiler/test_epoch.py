@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.compiler import programs
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -71,15 +71,10 @@ def test_gradients_are_those_of_the_last_batch(
     models[1].load_state_dict(models[0].state_dict())
     rules = [optim.SGD(model.parameters(), lr=0.05, momentum=0.9) for model in models]
 
-    def step(model, rule, x, y):
-        rule.zero_grad()
-        loss = ((model(x) - y) ** 2).mean()
-        loss.backward()
-        rule.step()
-        return loss
-
-    eager = functools.partial(step, models[0], rules[0])
-    compiled = cr.compile(lambda x, y: step(models[1], rules[1], x, y))
+    eager, step = (
+        programs.training(*each, nn.functional.mse_loss) for each in zip(models, rules, strict=True)
+    )
+    compiled = cr.compile(step)
 
     def agree() -> None:
         for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from guarded import run_guarded, targets
+from tests.compiler.guarded import run_guarded, targets
 
 import chainrule as cr
 from chainrule.nn import functional as F

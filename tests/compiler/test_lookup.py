@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from guarded import run_guarded
+from tests.compiler.guarded import run_guarded
 
 import chainrule as cr
 from chainrule.compiler.nests import term as terms

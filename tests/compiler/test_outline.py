@@ -80,10 +80,7 @@ def test_code_that_is_gone_is_made_again(folder):
     losses = [first(X, Y).item() for _ in range(3)]
     step = first._latest.step
     del first
-    outline = Outline.of(
-        [step._call(*each, steps.arranged([b for _, b, _ in step.work])[0]) for each in step.work], 0, (), 0
-    )
-    assert [call.kernel.key for call in outline.calls] == [call.kernel.key for call in step._calls]
+    assert step._outlined().calls == step._calls
     for path in folder.iterdir():
         if b"kernels" not in path.read_bytes():
             path.unlink()

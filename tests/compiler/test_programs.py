@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from guarded import run_guarded
-from programs import PROGRAMS
+from tests.compiler.guarded import run_guarded
+from tests.compiler.programs import PROGRAMS
 
 import chainrule as cr
 

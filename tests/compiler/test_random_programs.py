@@ -9,8 +9,8 @@ import warnings
 
 import numpy as np
 import pytest
-from guarded import run_guarded
-from random_programs import RandomProgram
+from tests.compiler.guarded import run_guarded
+from tests.compiler.random_programs import RandomProgram
 
 import chainrule as cr
 

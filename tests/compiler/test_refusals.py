@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compiler.programs import training
 
 import chainrule as cr
 import chainrule.nn.functional as F
@@ -71,13 +72,7 @@ def test_nothing_has_changed_where_a_label_is_wrong(make: Any, width: int, threa
     )
     optimizer = make(model.parameters(), lr=0.01)
 
-    @cr.compile
-    def step(x: Any, y: Any) -> Any:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = cr.compile(training(model, optimizer))
 
     def arrays() -> list[np.ndarray]:
         moments = [np.array(each) for state in optimizer.state.values() for each in state.values()]
@@ -105,16 +100,7 @@ def test_iterations_before_the_wrong_label_are_made() -> None:
     for rows in (slice(None), slice(0, 24)):
         cr.random.seed(1)
         model = nn.Linear(3, 3)
-        optimizer = cr.optim.SGD(model.parameters(), lr=0.1)
-
-        def step(x: Any, y: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        compiled = cr.compile(lambda x, y, step=step: step(x, y))
+        compiled = cr.compile(training(model, cr.optim.SGD(model.parameters(), lr=0.1)))
         try:
             compiled.epoch(x[rows], y[rows], 8, shuffle=False)
         except IndexRangeError:

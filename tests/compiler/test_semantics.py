@@ -10,7 +10,8 @@ import threading
 
 import numpy as np
 import pytest
-from guarded import run_guarded
+from tests.compiler.guarded import run_guarded
+from tests.compiler.programs import training
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -292,15 +293,7 @@ def classifier():
     cr.random.seed(0)
     model = nn.Linear(3, 4)
     rule = optim.Adam(model.parameters(), lr=0.1)
-
-    def step(x, y):
-        rule.zero_grad()
-        loss = F.cross_entropy(model(x.astype("float32") / 255), y)
-        loss.backward()
-        rule.step()
-        return loss
-
-    return model, step
+    return model, training(lambda x: model(x.astype("float32") / 255), rule)
 
 
 @pytest.mark.parametrize("size", [1, 8, 22, 42, 43, 100])

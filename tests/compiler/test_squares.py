@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from guarded import call, guarded, run_guarded, targets
+from tests.compiler.guarded import call, guarded, run_guarded, targets
 
 import chainrule as cr
 from chainrule.compiler.cpu.loops import Loops

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from guarded import call, guarded, targets
-from images import PAD1, blocked, operands, reference, unblocked
+from tests.compiler.guarded import call, guarded, targets
+from tests.compiler.images import PAD1, blocked, operands, reference, unblocked
+from tests.compiler.programs import training
 
 import chainrule as cr
 from chainrule import nn
@@ -227,16 +228,7 @@ def test_a_compiled_step_equals_the_eager_one(channels: tuple[int, int, int], wi
             nn.Flatten(),
             nn.Linear(third * (side + 1 - window) ** 2, 4),
         )
-        optimizer = cr.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
-        loss_of = nn.CrossEntropyLoss()
-
-        def step(x: Any, y: Any) -> Any:
-            optimizer.zero_grad()
-            loss = loss_of(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
-
+        step = training(model, cr.optim.SGD(model.parameters(), lr=0.02, momentum=0.9))
         run = cr.compile(step) if compiled else step
         losses = [float(run(cr.tensor(x), cr.tensor(y))) for _ in range(10)]
         if compiled:

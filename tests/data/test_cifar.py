@@ -8,7 +8,7 @@ import pickletools
 
 import numpy as np
 import pytest
-from official_files import official_pickle, write_cifar
+from tests.data.official_files import official_pickle, write_cifar
 
 from chainrule.data import load
 from chainrule.data.cifar import META_FILE, read_pickle

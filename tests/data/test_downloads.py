@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from official_files import write_cifar, write_idx
+from tests.data.official_files import write_cifar, write_idx
 
 from chainrule.data import load
 from chainrule.data.cifar import META_FILE

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from official_files import idx_bytes, write_idx
+from tests.data.official_files import idx_bytes, write_idx
 
 from chainrule.core.stream import Stream
 from chainrule.data import load

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from argument_sets import argument_sets, differences
+from tests.features.argument_sets import argument_sets, differences
 
 from chainrule.data import read_image
 from chainrule.features import color_histogram, hog

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planting import LABELS, Change, at, leaf, put
+from tests.inspect.planting import LABELS, Change, at, leaf, put
 
 import chainrule as cr
 from chainrule import nn

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from pictured import GRAPHS, ResNet20, check_scene, images, loop, neuron, perceptron
+from tests.inspect.pictured import GRAPHS, ResNet20, check_scene, images, loop, neuron, perceptron
 
 import chainrule as cr
 from chainrule.core.families import composite

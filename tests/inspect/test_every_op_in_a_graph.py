@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edges import check_edges, check_edges_of_boxes
+from tests.inspect.edges import check_edges, check_edges_of_boxes
 
 import chainrule as cr
 import chainrule.nn

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pictured import GRAPHS, loop, neuron, perceptron
+from tests.inspect.pictured import GRAPHS, loop, neuron, perceptron
 
 import chainrule as cr
 from chainrule.errors import ArgumentError

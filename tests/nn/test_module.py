@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.core.mode import mode
+from chainrule.core.mode import mode, module_path
 from chainrule.errors import ArgumentError, ChainruleError, DTypeError, ShapeError, UnknownNameError
 
 
@@ -103,7 +103,7 @@ def test_every_value_knows_its_modules_path() -> None:
     class Spy(nn.Module):
         def forward(self, x: Any) -> Any:
             y = x * 2
-            seen.append((mode.scope.module_path(), y.scope.module_path()))
+            seen.append((module_path(mode.scope), module_path(y.scope)))
             return y
 
     class Listed(nn.Module):

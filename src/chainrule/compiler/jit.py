@@ -10,7 +10,7 @@ import functools
 import warnings
 from collections.abc import Callable, Mapping
 from types import MethodType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -130,21 +130,24 @@ class Compiled:
     @property
     def stages(self) -> Mapping[str, Program]:
         """The program as traced, and after each pass."""
+        return self._plan.stages
+
+    @property
+    def _plan(self) -> Plan:
+        """What served the latest call."""
         if self._latest is None:
             raise TraceError(f"{self.__name__}: there is no program before the first call")
-        return self._latest.stages
+        return self._latest
 
     def source(self, kind: str = "nests") -> str:
         """Return the code of the latest call: "nests" (readable loops), "llvm" or "asm"."""
         if kind not in _SOURCES:
             raise ArgumentError(f"source: there is no {kind!r}", hint=nearest(kind, _SOURCES))
-        _ = self.stages
-        return _SOURCES[kind](cast("Plan", self._latest).step)
+        return _SOURCES[kind](self._plan.step)
 
     def table(self) -> str:
         """Return the kernels of the latest call: flops, bytes, parts and buffers, one line for each."""
-        _ = self.stages
-        step = cast("Plan", self._latest).step
+        step = self._plan.step
         return table(step.work, step.block_bytes)
 
     def watch(self, name: str) -> None:

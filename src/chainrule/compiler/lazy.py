@@ -5,6 +5,7 @@ Generators and coroutines cannot be compiled: what is traced is one call, from i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NoReturn
@@ -13,11 +14,11 @@ from chainrule.errors import TraceError
 
 _KINDS = {GeneratorType: "generator", CoroutineType: "coroutine", AsyncGeneratorType: "async generator"}
 _FLAGS = {
-    0x20: "generator",
-    0x80: "coroutine",
-    0x100: "coroutine",
-    0x200: "async generator",
-}  # of code objects
+    inspect.CO_GENERATOR: "generator",
+    inspect.CO_COROUTINE: "coroutine",
+    inspect.CO_ITERABLE_COROUTINE: "coroutine",
+    inspect.CO_ASYNC_GENERATOR: "async generator",
+}
 
 
 def refuse_lazy(f: Callable[..., Any], name: str) -> None:

@@ -92,20 +92,17 @@ def plain_folds(program: Program) -> Program:
     count = max((step.output.number for step in program.equations), default=0) + 1
     kept: list[Step] = []
     for step in program.steps:
-        if isinstance(step, Equation) and step.op.family == "reduction" and step.params["keepdims"]:
-            (x,) = step.reads
-            axes = normalize_axes(step.params["axis"], len(x.spec.shape), step.op.heading)
-            spec = Spec(reduced_shape(x.spec.shape, axes, keepdims=False), step.output.spec.dtype)
-            folded, count = Value(count, spec, "result"), count + 1
-            kept.append(replace(step, params={"axis": axes, "keepdims": False}, output=folded))
-            shape = {"shape": step.output.spec.shape}
-            kept.append(Equation(named("reshape"), (folded,), shape, step.output, step.path))
-        elif isinstance(step, Equation) and step.op.family == "reduction":
-            (x,) = step.reads
-            axes = normalize_axes(step.params["axis"], len(x.spec.shape), step.op.heading)
-            kept.append(replace(step, params={"axis": axes, "keepdims": False}))
-        else:
+        if not isinstance(step, Equation) or step.op.family != "reduction":
             kept.append(step)
+            continue
+        (x,), shape, folded = step.reads, step.output.spec.shape, step.output
+        axes = normalize_axes(step.params["axis"], len(x.spec.shape), step.op.heading)
+        if step.params["keepdims"]:
+            spec = Spec(reduced_shape(x.spec.shape, axes, keepdims=False), folded.spec.dtype)
+            folded, count = Value(count, spec, "result"), count + 1
+        kept.append(replace(step, params={"axis": axes, "keepdims": False}, output=folded))
+        if folded is not step.output:
+            kept.append(Equation(named("reshape"), (folded,), {"shape": shape}, step.output, step.path))
     return replace(program, steps=tuple(kept))
 
 

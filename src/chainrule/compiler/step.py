@@ -20,7 +20,6 @@ from chainrule import errors
 from chainrule.compiler.addresses import Spans, address, located
 from chainrule.compiler.cpu.ahead import asking
 from chainrule.compiler.cpu.chunks import chunks
-from chainrule.compiler.cpu.draw import Advance, Draw
 from chainrule.compiler.cpu.epilogue import Epilogue
 from chainrule.compiler.cpu.kernel import Kernel
 from chainrule.compiler.cpu.loops import Loops
@@ -46,11 +45,6 @@ from chainrule.core.memory import empty
 from chainrule.core.program import Program
 from chainrule.core.spec import Array
 from chainrule.errors import ArgumentError
-
-_ROLES = (
-    "argument", "captured", "constant", "result", "stream", "flag", "setting", "inner",
-    "source", "order", "losses", "last",
-)  # fmt: skip
 
 
 class Step:
@@ -95,12 +89,14 @@ class Step:
 
     def _bases(self) -> dict[str, int]:
         """Return where in the table the addresses of each role begin."""
-        program = self.program
-        counts = (
-            len(program.arguments), len(program.captured), len(self.outside.constants), len(program.results),
-            len(self.outside.streams), 1, 1, 1, len(program.arguments), 1, 1, 1,
-        )  # fmt: skip
-        return dict(zip((*_ROLES, "end"), itertools.accumulate(counts, initial=0), strict=True))
+        program, outside = self.program, self.outside
+        counts = {
+            "argument": len(program.arguments), "captured": len(program.captured),
+            "constant": len(outside.constants), "result": len(program.results),
+            "stream": len(outside.streams), "flag": 1, "setting": 1, "inner": 1,
+            "source": len(program.arguments), "order": 1, "losses": 1, "last": 1,
+        }  # fmt: skip
+        return dict(zip((*counts, "end"), itertools.accumulate(counts.values(), initial=0), strict=True))
 
     @made
     def lowered(self) -> tuple[list[Work], list[tuple[str, str]], int]:
@@ -119,7 +115,11 @@ class Step:
     def _outlined(self) -> Outline:
         work, flags, checks = self.lowered
         offsets, size = arranged([buffers for _, buffers, _ in work])
-        return Outline.of([self._call(*each, offsets) for each in work], size, flags, checks)
+        calls = [
+            Call(kernel, tuple(self._place(each, offsets) for each in buffers), writes)
+            for kernel, buffers, writes in work
+        ]
+        return Outline.of(calls, size, flags, checks)
 
     def _gate(self, before: int) -> Gate | None:
         """Return what skips all calls but the checks, and those before them, once a flag is up."""
@@ -178,19 +178,7 @@ class Step:
             return replace(item.work, finish=Epilogue(nest)), [*item.operands, *nest.buffers], writes
         buffers = [*item.operands, *(each.buffer for each in item.stores)]
         writes = tuple(place for place, each in enumerate(buffers) if each in item.written)
-        if not isinstance(item.work, tuple):
-            return item.work, buffers, writes
-        what, params = item.work
-        count = int(np.prod(params["shape"], dtype=np.int64))
-        low, high = params["numbers"]
-        dtype = "int64" if params["kind"] == "integers" else np.dtype(params["dtype"]).name
-        draw = Draw(params["kind"], count, dtype, low, high)
-        return (draw if what == "draw" else Advance(draw.blocks)), buffers, writes
-
-    def _call(
-        self, kernel: Any, buffers: list[Buffer], writes: tuple[int, ...], offsets: dict[Buffer, int]
-    ) -> Call:
-        return Call(kernel, tuple(self._place(each, offsets) for each in buffers), writes)
+        return item.work, buffers, writes
 
     def _place(self, buffer: Buffer, offsets: dict[Buffer, int]) -> Place:
         base: int = self._base[buffer.role]

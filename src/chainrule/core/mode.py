@@ -28,13 +28,16 @@ class Scope:
             level = level.parent
         return levels[::-1]
 
-    def module_path(self) -> str:
-        """Return the dotted names of the enclosing modules, such as 'features.conv1'."""
-        if self._path is None:  # many ops in one module ask for it
-            above = self.parent.module_path() if self.parent is not None else ""
-            own = self.label if self.kind == "module" else ""
-            self._path = f"{above}.{own}" if above and own else above or own
-        return self._path
+
+def module_path(scope: Scope | None) -> str:
+    """Return the dotted names of the enclosing modules, such as 'features.conv1'; '' outside of all."""
+    if scope is None:
+        return ""
+    if scope._path is None:  # many ops in one module ask for it
+        above = module_path(scope.parent)
+        own = scope.label if scope.kind == "module" else ""
+        scope._path = f"{above}.{own}" if above and own else above or own
+    return scope._path
 
 
 class Mode(threading.local):

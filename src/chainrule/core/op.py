@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 import numpy as np
 
 from chainrule.core.habits import PARAMETERS, habit
-from chainrule.core.mode import mode
+from chainrule.core.mode import mode, module_path
 from chainrule.core.registry import register
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Array, Spec, spec_of
@@ -92,6 +92,10 @@ class Op:
     def heading(self) -> str:
         """The op with its inputs only, as messages begin."""
         return f"{self.name}({', '.join(self.inputs)})"
+
+    def input_name(self, place: int) -> str:
+        """Return what the op calls an input; those of a variadic op are numbered."""
+        return f"{self.inputs[0]}[{place}]" if self.variadic else self.inputs[place]
 
     def bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort a call into inputs and parameters, in NumPy's manner: either may be given by name."""
@@ -290,8 +294,7 @@ def _kind(error: Exception) -> type[ChainruleError]:
 
 def describe_inputs(op: Op, inputs: Sequence[Any]) -> str:
     """Return 'x (32, 784) float32 from relu    w (10, 512) float32 parameter 'head.weight''."""
-    names = list(op.inputs) if not op.variadic else [f"{op.inputs[0]}[{i}]" for i in range(len(inputs))]
-    return "    ".join(f"{name} {_origin(each)}" for name, each in zip(names, inputs, strict=False))
+    return "    ".join(f"{op.input_name(place)} {_origin(each)}" for place, each in enumerate(inputs))
 
 
 def _origin(value: Any) -> str:
@@ -299,10 +302,10 @@ def _origin(value: Any) -> str:
         return str(spec_of(value)) if isinstance(value, np.ndarray) else repr(value)[:60]  # pyright: ignore
     text = str(spec_of(value._data))
     if value.op is not None:
-        path = value.scope.module_path() if value.scope else ""
+        path = module_path(value.scope)
         text += f" from {path or value.op.name!r}"
     elif value.name:
-        path = mode.scope.module_path() if mode.scope and value.requires_grad else ""
+        path = module_path(mode.scope) if value.requires_grad else ""
         text += (
             f" {'parameter' if value.requires_grad else 'named'} '{path + '.' if path else ''}{value.name}'"
         )

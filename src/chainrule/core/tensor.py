@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.habits import TENSORS, habit
-from chainrule.core.mode import Scope, mode
+from chainrule.core.mode import Scope, mode, module_path
 from chainrule.core.operators import equality, in_place, method, operator
 from chainrule.core.registry import REGISTRY, named
 from chainrule.core.spec import Array, Shape, is_float, known_dtype
@@ -356,7 +356,7 @@ def _holds_numpy(data: Any) -> bool:
 
 def describe(tensor: Tensor) -> str:
     """Return a tensor's name, or where it came from, for messages."""
-    path = tensor.scope.module_path() if tensor.scope else ""
+    path = module_path(tensor.scope)
     if tensor.op is not None:
         made = f"the result of {tensor.op.name}" + (f" in '{path}'" if path else "")
         return f"'{tensor.name}' ({made})" if tensor.name else made

@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.core.attributes import follow
 from chainrule.core.constants import Constants
-from chainrule.core.mode import mode
+from chainrule.core.mode import mode, module_path
 from chainrule.core.op import Op
 from chainrule.core.premises import Premises
 from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
@@ -147,7 +147,7 @@ class Trace(Premises):
         output = self._known(out._data, "result")
         if getattr(op, "view", None) is not None:
             self._roots[id(out._data)] = self._roots.get(id(arrays[0]), id(arrays[0]))
-        path = mode.scope.module_path() if mode.scope is not None else ""
+        path = module_path(mode.scope)
         self.steps.append(Equation(op, operands, params, output, path))
         self._name(out)
 
@@ -390,5 +390,5 @@ class Trace(Premises):
         value = self._values.get(id(out._data))
         if mode.scope is not None and value is not None and mode.recording:
             for level in mode.scope.chain():
-                if level.kind == "module" and level.module_path():
-                    self.named[level.module_path()] = value
+                if level.kind == "module" and (path := module_path(level)):
+                    self.named[path] = value

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.mode import Scope
+from chainrule.core.mode import Scope, module_path
 from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor, describe
 from chainrule.errors import DTypeError, GraphError, UnknownNameError, nearest
@@ -274,7 +274,7 @@ class ComputationalGraph:
 
 def label(scope: Scope) -> str:
     """Return what a scope is called: a composite's name, or a module's path."""
-    return scope.label if scope.kind == "composite" else scope.module_path()
+    return scope.label if scope.kind == "composite" else module_path(scope)
 
 
 def _title(gate: Gate) -> str:

@@ -39,14 +39,14 @@ class Local:
     def _pulled(self) -> tuple[Tensor, Pull]:
         return vjp(self.run, Tensor(self.x))
 
-    def pull(self, upstream: Any) -> Array:
+    def __rmatmul__(self, upstream: Any) -> Array:
         """Return upstream x local, in the input's shape; `upstream` has the output's shape."""
         return self._pulled[1](np.asarray(upstream))[0].data
 
-    def push(self, change: Any) -> Array:
+    def __matmul__(self, change: Any) -> Array:
         """Return local x change, in the output's shape: what a small change of the input does.
 
-        `pull` is linear, so its own gradient is its transpose: exact, with no step size.
+        `upstream @ local` is linear, so its own gradient is its transpose: exact, with no step size.
         """
         value, pull = self._pulled
         change = np.asarray(change, self.x.dtype)
@@ -59,14 +59,6 @@ class Local:
 
         return vjp(transposed, zeros)[1](change)[0].data
 
-    __call__ = push
-
-    def __matmul__(self, change: Any) -> Array:
-        return self.push(change)
-
-    def __rmatmul__(self, upstream: Any) -> Array:
-        return self.pull(upstream)
-
     def dense(self, limit: int = 1_000_000) -> Array:
         """Return all the numbers, of shape `shape`; ArgumentError when there are more than `limit`."""
         rows, columns = math.prod(self.output), math.prod(self.input)
@@ -76,9 +68,9 @@ class Local:
                 hint="apply it instead: g @ local, or local @ v",
             )
         if columns < rows:
-            made = [self.push(unit).reshape(-1) for unit in _units(self.input, self.x.dtype)]
+            made = [(self @ unit).reshape(-1) for unit in _units(self.input, self.x.dtype)]
             return _stacked(made, (columns, rows), self.x.dtype).T.reshape(self.shape)
-        made = [self.pull(unit).reshape(-1) for unit in _units(self.output, self.x.dtype)]
+        made = [(unit @ self).reshape(-1) for unit in _units(self.output, self.x.dtype)]
         return _stacked(made, (rows, columns), self.x.dtype).reshape(self.shape)
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ from collections import Counter
 import numpy as np
 
 from chainrule.core.backward import reachable
+from chainrule.core.mode import module_path
 from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor, to_array
 from chainrule.inspect.gate import Gate, Sweep
@@ -48,7 +49,7 @@ def recorded(output: Tensor, names: Names, sweep: Sweep) -> list[Gate]:
         made[id(leaf)] = Gate(leaf, names.unique(_leaf_name(leaf, paths)), sweep)
     computed = [node for node in nodes if node.op is not None]
     for node in computed:
-        path = node.scope.module_path() if node.scope else ""
+        path = module_path(node.scope)
         name = node.name or (f"{path}.{node.op.name}" if path else node.op.name)
         made[id(node)] = Gate(node, names.unique(name), sweep)
     for node in computed:
@@ -84,7 +85,7 @@ def _paths(nodes: list[Tensor]) -> dict[int, str]:
         if node.scope is not None:
             for each in node.inputs:
                 if isinstance(each, Tensor) and each.op is None and each.requires_grad:
-                    found.setdefault(id(each), node.scope.module_path())
+                    found.setdefault(id(each), module_path(node.scope))
     return found
 
 

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from chainrule.core.attributes import followed, modes, parts
-from chainrule.core.mode import Scope, mode
+from chainrule.core.mode import Scope, mode, module_path
 from chainrule.core.spec import known_dtype
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError, DTypeError, UnknownNameError, nearest
@@ -75,7 +75,7 @@ class Module:
         mode.scope = Scope("module", "" if outer is None else _label(self, outer), self, outer)
         try:
             if mode.trace is not None:
-                self._announce(mode.trace, mode.scope.module_path())
+                self._announce(mode.trace, module_path(mode.scope))
             out = self.forward(*args, **kwargs)
             for hook in tuple(self._forward_hooks.values()):
                 changed = hook(self, args, out)

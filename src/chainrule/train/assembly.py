@@ -6,7 +6,6 @@ data give the same weights to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from chainrule import nn, optim
 from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
-from chainrule.data import Cutout, Dataset, HorizontalFlip, RandomCrop, Splits, load
+from chainrule.data import Dataset, Splits, load
 from chainrule.errors import ArgumentError, DataError
 from chainrule.nn import functional as F
 from chainrule.ops import random
@@ -24,23 +23,9 @@ from chainrule.train.centroid import set_centroids
 from chainrule.train.inference import Inference
 from chainrule.train.models import build_model
 from chainrule.train.preparation import Preparation, described_shape, prepare
-from chainrule.train.settings import AUGMENTATIONS, PENALTIES, Settings, parsed
+from chainrule.train.settings import AUGMENTATIONS, OPTIMIZERS, PENALTIES, Settings, parsed
 from chainrule.train.step import Loss
 from chainrule.train.trainer import Trainer
-
-_OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
-    "sgd": optim.SGD,
-    "adam": optim.Adam,
-    "adamw": optim.AdamW,
-    "rmsprop": optim.RMSprop,
-    "adagrad": optim.Adagrad,
-}
-_PENALTIES: dict[str, Callable[..., Any]] = {"l1": optim.L1, "l2": optim.L2, "elastic": optim.ElasticNet}
-_AUGMENTATIONS: dict[str, tuple[Callable[..., Any], type]] = {
-    "flip": (HorizontalFlip, float),
-    "crop": (RandomCrop, int),
-    "cutout": (Cutout, int),
-}
 
 
 def read_data(data: str, options: dict[str, Any], validation: float, seed: int) -> Splits:
@@ -181,7 +166,7 @@ def _optimizer(settings: Settings, model: nn.Module) -> optim.Optimizer:
     options: dict[str, Any] = {"lr": settings.rate, "weight_decay": settings.weight_decay}
     if settings.optimizer in ("sgd", "rmsprop"):
         options["momentum"] = settings.momentum
-    return _OPTIMIZERS[settings.optimizer](model.parameters(), **options)
+    return OPTIMIZERS[settings.optimizer](model.parameters(), **options)
 
 
 def _schedule(settings: Settings, optimizer: optim.Optimizer, iterations: int) -> Any:
@@ -200,7 +185,7 @@ def _penalty(settings: Settings) -> Any:
         return None
     name, numbers = parsed("penalty", settings.penalty, PENALTIES)
     try:
-        return _PENALTIES[name](*numbers)
+        return PENALTIES[name](*numbers)
     except TypeError as error:
         raise ArgumentError(
             f"penalty: {settings.penalty!r} has the wrong count of numbers",
@@ -214,7 +199,7 @@ def _augmentations(settings: Settings, sample_shape: tuple[int, ...]) -> list[An
     made = []
     for text in settings.augment:
         name, numbers = parsed("augment", text, AUGMENTATIONS)
-        kind, number = _AUGMENTATIONS[name]
+        kind, number = AUGMENTATIONS[name]
         try:
             made.append(kind(*map(number, numbers)))
         except TypeError as error:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.core.spec import Array
-from chainrule.figures import blank, literal, png
+from chainrule.figures import blank, legend, literal, png
 from chainrule.train.history import History
 
 _TRAIN, _VALIDATION = "#1f6fb2", "#d1495b"
@@ -31,7 +31,7 @@ def curves(history: History) -> bytes:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_title(kind, loc="left")
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        legend(axes)
     return png(figure)
 
 

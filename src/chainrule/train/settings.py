@@ -7,20 +7,32 @@ built from them that of `assembly`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from chainrule import optim
+from chainrule.data import Cutout, HorizontalFlip, RandomCrop
 from chainrule.errors import ArgumentError, CheckpointError, UnknownNameError, nearest
 from chainrule.train.convnets import POOLINGS
 from chainrule.train.models import check_names
 from chainrule.train.preparation import parsed_feature
 
 LOSSES = ("softmax", "hinge", "mse")
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "cosine", "one-cycle")
-PENALTIES = ("l1", "l2", "elastic")
-AUGMENTATIONS = ("flip", "crop", "cutout")
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "sgd": optim.SGD,
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "rmsprop": optim.RMSprop,
+    "adagrad": optim.Adagrad,
+}
+PENALTIES: dict[str, Callable[..., Any]] = {"l1": optim.L1, "l2": optim.L2, "elastic": optim.ElasticNet}
+AUGMENTATIONS: dict[str, tuple[Callable[..., Any], type]] = {  # with the kind of their numbers
+    "flip": (HorizontalFlip, float),
+    "crop": (RandomCrop, int),
+    "cutout": (Cutout, int),
+}
 
 _LISTS = ("hidden", "features", "augment")
 
@@ -95,7 +107,7 @@ class Settings:
             raise CheckpointError(f"settings: not those of a run ({error})") from error
 
 
-def parsed(what: str, text: str, known: tuple[str, ...]) -> tuple[str, list[float]]:
+def parsed(what: str, text: str, known: Iterable[str]) -> tuple[str, list[float]]:
     """Return `("l2", [1e-4])` for `l2:1e-4`; UnknownNameError or ArgumentError for what is neither."""
     name, *numbers = text.split(":")
     if name not in known:

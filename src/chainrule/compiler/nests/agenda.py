@@ -101,7 +101,7 @@ class Agenda:
             made = keeping(store, variables, item.stores[0])
             if made is None or reads_elsewhere(made.term, store):
                 continue
-            if any(self._changed.get(each, -1) > place for each in reads_of(made.term)):
+            if any(self._changed.get(each, -1) > place for each in made.term.reads):
                 continue
             for places in self._spaces.values():
                 places[:] = [each for each in places if each != place]
@@ -179,7 +179,7 @@ class Agenda:
 
     def _joined(self, place: int, store: Store) -> Store | None:
         """Return the store as a part of an earlier nest, or None where it may not be."""
-        item, reads = self.items[place], reads_of(store.term)
+        item, reads = self.items[place], store.term.reads
         if store.buffer in item.operands:
             return None
         if self._touched.get(store.buffer, -1) > place:
@@ -187,7 +187,7 @@ class Agenda:
         if any(self._changed.get(each, -1) > place for each in reads):
             return None
         term = forwarded(store.term, item.stores)
-        if not set(kept_by(item.stores)).isdisjoint(reads_of(term)):
+        if not set(kept_by(item.stores)).isdisjoint(term.reads):
             return None
         for other in item.stores:
             if other.buffer not in reads:
@@ -195,7 +195,7 @@ class Agenda:
             if other.buffer.role == "captured":
                 return None
             term = _forwarded(term, other)
-            if other.buffer in reads_of(term):
+            if other.buffer in term.reads:
                 return None
         if store.buffer in item.buffers and any(reads_elsewhere(s.term, store) for s in item.stores):
             return None
@@ -204,17 +204,9 @@ class Agenda:
         return made if simple and term.depth <= _DEEPEST else None
 
 
-def reads_of(term: Term) -> tuple[Buffer, ...]:
-    """Return the buffers that a term reads."""
-    if term.reads is None:
-        found = [each.data[0] for each in terms.walk([term]) if each.kind in ("load", "setting")]
-        term.reads = tuple(dict.fromkeys(found))
-    return term.reads
-
-
 def reads_elsewhere(term: Term, store: Store) -> bool:
     """Tell whether a term reads the buffer of a store anywhere but where that writes."""
-    return store.buffer in reads_of(term) and any(
+    return store.buffer in term.reads and any(
         each.kind == "load" and each.data[0] is store.buffer and each.data[1] != store.place
         for each in terms.walk([term])
     )
@@ -235,8 +227,8 @@ def _is_simple(store: Store, lanes: Variable) -> bool:
 
 
 def _read(store: Store) -> list[Buffer]:
-    inside = [buffer for index in store.indices for read in index.reads for buffer in reads_of(read)]
-    return [*reads_of(store.term), *inside]
+    inside = [buffer for index in store.indices for read in index.reads for buffer in read.reads]
+    return [*store.term.reads, *inside]
 
 
 def _buffers(store: Store) -> list[Buffer]:
@@ -244,7 +236,7 @@ def _buffers(store: Store) -> list[Buffer]:
 
 
 def _shared(item: Item, store: Store) -> int:
-    return sum(each.bytes for each in reads_of(store.term) if each in item.buffers)
+    return sum(each.bytes for each in store.term.reads if each in item.buffers)
 
 
 def _forwarded(term: Term, other: Store) -> Term:

@@ -19,7 +19,7 @@ from chainrule.core.spec import Array, Shape
 
 @dataclass(eq=False)
 class Buffer:
-    """`role`: argument, captured, constant, result, setting, stream, last or inner (in the arena)."""
+    """`role`: argument, captured, constant, result, setting, stream, flag, last or inner (in the arena)."""
 
     name: str
     shape: Shape
@@ -54,10 +54,6 @@ class Buffer:
         first, inside = indices[0] // self.lanes, indices[0] % self.lanes
         rest = flat((first, *indices[1:]), (0, *self.shape[1:]))
         return rest * self.lanes + inside
-
-    def __str__(self) -> str:
-        layout = f" lanes {self.lanes}" if self.lanes else ""
-        return f"{self.name}: {self.dtype} {self.shape}{layout} ({self.role})"
 
 
 def progression(array: Array) -> tuple[int, int] | None:

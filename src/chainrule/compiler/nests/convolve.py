@@ -89,13 +89,13 @@ class Convolutions:
         if tile is not None:
             self._by_tiles(found, tile, reads, home)
         else:
-            lowering.add(found.kind(found.geometry, home.dtype.name), reads, [home])
+            lowering.agenda.work(found.kind(found.geometry, home.dtype.name), reads, [home])
         lowering.elements.settle(step.output, home)
         return True
 
     def _by_tiles(self, found: Match, tile: winograd.Tile, reads: list[Buffer], home: Buffer) -> None:
         """Add a convolution by tiles: what its operands are at the points has a buffer of its own."""
-        add, g, dtype = self.lowering.add, found.geometry, home.dtype
+        add, g, dtype = self.lowering.agenda.work, found.geometry, home.dtype
         if found.kind is WeightGradient:
             shards = winograd.Shards(g, tile, dtype.name)
             sums = self.lowering.temporary((shards.parts, shards.sums), dtype)
@@ -138,15 +138,15 @@ class Convolutions:
             seen = self._windows(step.reads[side])
             if seen is None:
                 continue
-            other, given = step.reads[1 - side], (axes.right, axes.left)[side]
-            taps = len(seen[1]["size"])
+            (source, slide, pads), other = seen, step.reads[1 - side]
+            given, taps = (axes.right, axes.left)[side], len(slide["size"])
             lead, places, inner = names[: -2 * taps], names[-2 * taps : -taps], names[-taps:]
             if axes.out[-taps:] == places and given[-taps:] == inner and _weights(given, lead, axes.out):
-                geometry = _geometry(seen, other.spec.shape, taps, grouped=len(lead) == 3)
-                return Match(Forward, (seen[0], other), geometry)
+                geometry = _geometry(source.spec.shape, slide, pads, other.spec.shape)
+                return Match(Forward, (source, other), geometry)
             if given[-taps:] == places and axes.out[-taps:] == inner and _weights(axes.out, lead, given):
-                geometry = _geometry(seen, step.output.spec.shape, taps, grouped=len(lead) == 3)
-                return Match(WeightGradient, (other, seen[0]), geometry)
+                geometry = _geometry(source.spec.shape, slide, pads, step.output.spec.shape)
+                return Match(WeightGradient, (other, source), geometry)
         return None
 
     def _windows(self, value: Value) -> tuple[Value, dict[str, Any], Any] | None:
@@ -187,8 +187,7 @@ class Convolutions:
             weight, g = made.reads[side], made.reads[1 - side]
             given = (axes.right, axes.left)[side]
             if names[-taps:] == inner and given[-taps:] == places and _weights(names, lead, given):
-                source = (_Shaped(shape), params["params"], pads)
-                geometry = _geometry(source, weight.spec.shape, taps, grouped=len(lead) == 3)
+                geometry = _geometry(shape, params["params"], pads, weight.spec.shape)
                 return Match(InputGradient, (g, weight), geometry)
         return None
 
@@ -202,28 +201,17 @@ def _weights(names: tuple[str, ...], lead: tuple[str, ...], outer: tuple[str, ..
     return outer[: 2 + len(group)] == (n, *group, names[len(group)])
 
 
-@dataclass(frozen=True)
-class _Shaped:
-    """A value of which only the shape matters."""
-
-    shape: Shape
-
-    @property
-    def spec(self) -> _Shaped:
-        """The shape, where a value has it."""
-        return self
-
-
-def _geometry(seen: Any, weight: Shape, taps: int, grouped: bool) -> Geometry:
-    source, slide, pads = seen
-    n, *channels = source.spec.shape[:-taps]
-    groups = channels[0] if grouped else 1
-    outputs = weight[0] * weight[1] if grouped else weight[0]
+def _geometry(images: Shape, slide: dict[str, Any], pads: Any, weight: Shape) -> Geometry:
+    """Return the geometry of images (n, group?, channels, sides) and weights (group?, o, i, taps)."""
+    taps = len(slide["size"])
+    n, *group, channels = images[:-taps]
+    groups = group[0] if group else 1
+    outputs = groups * weight[len(group)]
     rest = (1,) * (2 - taps)
-    height, width = rest + tuple(source.spec.shape[-taps:])
+    height, width = rest + images[-taps:]
     kh, kw = rest + tuple(slide["size"])
     return Geometry(
-        n=n, c=channels[-1] * groups, h=height, w=width, o=outputs, kh=kh, kw=kw,
+        n=n, c=channels * groups, h=height, w=width, o=outputs, kh=kh, kw=kw,
         stride=rest + tuple(slide["stride"] or (1,) * taps),
         pads=((0, 0),) * (2 - taps) + tuple(map(tuple, pads)),
         dilation=rest + tuple(slide["dilation"] or (1,) * taps),

@@ -51,9 +51,9 @@ class Elements:
         if home is not None:
             return terms.load(home, home.address(at))
         if operand.constant is not None:
-            return terms.cast(terms.value(operand.constant.item()), operand.spec.dtype)
+            return terms.held(operand.constant.item(), operand.spec.dtype)
         if 0 in operand.spec.shape:  # there is no element to be read
-            return terms.cast(terms.value(0), operand.spec.dtype)
+            return terms.held(0, operand.spec.dtype)
         key = (id(operand), at, depth)
         found = self._known.get(key)
         if found is None:
@@ -85,12 +85,22 @@ class Elements:
             *map(loop, made[1:]),
         )
 
-    def spread(self, value: Operand) -> bool:
-        """Tell whether a value has the images of a batch in its axis 0, side by side in memory."""
-        if not isinstance(value, Value):
-            return False
+    def spread(self, value: Value) -> bool:
+        """Tell whether elements of a value are made of images of a batch that lie side by side in memory."""
         home = self.homes.get(id(value))
-        return home is not None and home.lanes > 0
+        if home is not None or id(value) not in self.equations:
+            return home is not None and home.lanes > 0
+        shape = value.spec.shape
+        if not self.split or len(shape) < 2:
+            return False
+        made = [variable(f"p{axis}", size) for axis, size in enumerate(shape)]
+        return any(
+            each.kind == "load"
+            and each.data[0].lanes
+            and made[0] in each.free
+            and each.data[1].step(made[0]) in (None, 1)  # its neighbours are neighbours
+            for each in terms.walk([self.of(value, tuple(map(loop, made)))])
+        )
 
 
 def _elementwise(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
@@ -124,8 +134,7 @@ def _moved(
     )
     bounds: list[Bound] = [(i, 0, size - 1) for i, size in zip(places, source.spec.shape, strict=True)]
     inside = elements.of(source, places, depth)
-    fill = terms.cast(terms.value(source.spec.dtype.type(found.fill).item()), source.spec.dtype)
-    return terms.guard(bounds, inside, fill)
+    return terms.guard(bounds, inside, terms.held(found.fill, source.spec.dtype))
 
 
 def _transposed(elements: Elements, source: Value, back: IndexMap, at: Indices, depth: int) -> Term:
@@ -164,8 +173,7 @@ def _transposed(elements: Elements, source: Value, back: IndexMap, at: Indices, 
         found[axis] = offset // step
         bounds += [(offset % step, 0, 0), (found[axis], 0, size - 1)]  # pyright: ignore
     places = tuple(each if each is not None else folded(axis) for axis, each in enumerate(found))
-    zero = terms.cast(terms.value(dtype.type(0).item()), dtype)
-    term = terms.guard(bounds, elements.of(source, places, depth + bool(free)), zero)
+    term = terms.guard(bounds, elements.of(source, places, depth + bool(free)), terms.held(0, dtype))
     return terms.fold("add", free, term, dtype) if free else term
 
 
@@ -177,12 +185,17 @@ def _tiles(steps: Sequence[tuple[int, int]], shape: Shape) -> bool:
 
 def _reduction(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
     op = cast("Reduction", equation.op)
-    (x,) = equation.reads
-    axes = normalize_axes(equation.params["axis"], len(x.spec.shape), op.heading)
-    kept = [i for i in range(len(x.spec.shape)) if i not in axes]
+    axes, places = _along(equation, at)
+    return _folded(elements, op.monoid, equation.reads[0], places, axes, equation.output.spec.dtype, depth)
+
+
+def _along(equation: Equation, at: Indices) -> tuple[tuple[int, ...], dict[int, Index]]:
+    """Return the axes along which items of the input become one, and where its other axes are at `at`."""
+    ndim = len(equation.reads[0].spec.shape)
+    axes = normalize_axes(equation.params["axis"], ndim, equation.op.heading)
+    kept = [i for i in range(ndim) if i not in axes]
     given = [at[i] for i in kept] if equation.params["keepdims"] else at
-    places = dict(zip(kept, given, strict=True))
-    return _folded(elements, op.monoid, x, places, axes, equation.output.spec.dtype, depth)
+    return axes, dict(zip(kept, given, strict=True))
 
 
 def _folded(
@@ -211,31 +224,12 @@ def _loops_over(
     shape = x.spec.shape
     free = [variable(f"f{depth}_{axis}", shape[axis]) for axis in axes]
     indices = list(map(loop, free))
-    if not (axes and axes[0] == 0 and elements.split and reads_spread(elements, x)):
+    if not (axes and axes[0] == 0 and elements.spread(x)):
         return free, indices, []
     block = variable(f"f{depth}_0", -(-shape[0] // elements.split))
     inside = variable(f"f{depth}_lane", elements.split)
     indices[0] = loop(block) * elements.split + loop(inside)
     return [block, *free[1:], inside], indices, [(indices[0], 0, shape[0] - 1)]
-
-
-def reads_spread(elements: Elements, x: Value) -> bool:
-    """Tell whether elements of x are made of values whose images lie side by side."""
-    if len(x.spec.shape) < 2 or id(x) not in elements.equations:
-        return elements.spread(x)
-    if id(x) in elements.homes:
-        return elements.spread(x)
-    probe = elements.of(x, tuple(loop(variable(f"p{i}", s)) for i, s in enumerate(x.spec.shape)))
-    first = variable("p0", x.spec.shape[0])
-    return any(
-        each.kind == "load" and each.data[0].lanes and first in each.free and _in_blocks(each.data[1], first)
-        for each in terms.walk([probe])
-    )
-
-
-def _in_blocks(place: Index, of: Variable) -> bool:
-    """Tell whether a variable counts the items that lie side by side: its neighbours are neighbours."""
-    return place.step(of) in (None, 1)
 
 
 def _contraction(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
@@ -282,7 +276,7 @@ def _sum_to(elements: Elements, equation: Equation, at: Indices, depth: int) -> 
 def _joined(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
     axis = equation.params["axis"] % len(at)
     dtype = equation.output.spec.dtype
-    found = terms.cast(terms.value(dtype.type(0).item()), dtype)
+    found = terms.held(0, dtype)
     start = 0
     for each in equation.reads:
         size = each.spec.shape[axis]
@@ -304,10 +298,7 @@ def _place_of(monoid: str) -> Callable[..., Term]:
 
     def element(elements: Elements, equation: Equation, at: Indices, depth: int) -> Term:
         (x,) = equation.reads
-        axes = normalize_axes(equation.params["axis"], len(x.spec.shape), equation.op.heading)
-        kept = [i for i in range(len(x.spec.shape)) if i not in axes]
-        given = [at[i] for i in kept] if equation.params["keepdims"] else at
-        places = dict(zip(kept, given, strict=True))
+        axes, places = _along(equation, at)
         best = _folded(elements, monoid, x, places, axes, x.spec.dtype, depth)
         return _matched(elements, x, best, places, axes, equation.output.spec.dtype, depth)
 

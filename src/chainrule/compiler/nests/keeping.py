@@ -44,7 +44,7 @@ def keeping(store: Store, variables: Sequence[Variable], made: Store) -> Store |
                     return None
                 found[each] = terms.kept(made.buffer, each.data[1], made.term.put(places))
     term = terms.replaced(store.term, found)
-    return replace(store, term=term) if found and made.buffer not in _read(term) else None
+    return replace(store, term=term) if found and made.buffer not in term.reads else None
 
 
 def forwarded(term: Term, stores: Sequence[Store]) -> Term:
@@ -87,7 +87,3 @@ def _renamed(place: Index, seen: Index, allowed: set[Variable]) -> dict[Variable
     if not whole or None in made.values() or set(made.values()) != allowed:
         return None
     return {atom: loop(to) for atom, to in made.items() if to is not None}
-
-
-def _read(term: Term) -> list[Buffer]:
-    return [each.data[0] for each in terms.walk([term]) if each.kind == "load"]

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.cpu.draw import Advance, Draw
 from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.agenda import Agenda, Space, reads_elsewhere, space_of
 from chainrule.compiler.nests.buffer import Buffer, unflat
 from chainrule.compiler.nests.convolve import Convolutions
-from chainrule.compiler.nests.element import Elements, reads_spread
+from chainrule.compiler.nests.element import Elements
 from chainrule.compiler.nests.lookup import Indices, looked_up, slots, whole
 from chainrule.compiler.nests.multiply import product_of
 from chainrule.compiler.nests.nest import Store
@@ -154,7 +155,7 @@ class Lowering:
             return False
         (source,) = step.reads
         old, new = source.spec.shape, step.output.spec.shape
-        return len(old) == 2 < len(new) and old[0] == new[0] and not reads_spread(self.elements, source)
+        return len(old) == 2 < len(new) and old[0] == new[0] and not self.elements.spread(source)
 
     def _write(self, place: int, step: Write) -> None:
         target = self.targets[id(step.target)]
@@ -179,11 +180,12 @@ class Lowering:
             place, Buffer(f"s{place}", (3,), np.dtype(np.int64), "stream", place)
         )
         home = self.home(step.output)
-        if step.params["kind"] == "integers":
-            low, high = step.params["numbers"]
+        kind, (low, high) = step.params["kind"], step.params["numbers"]
+        if kind == "integers":
             home.within = (int(low), int(high) - 1)
-        self.add(("draw", step.params), [state], [home])
-        self.add(("advance", step.params), [], [state])
+        draw = Draw(kind, home.count, home.dtype.name, low, high)
+        self.agenda.work(draw, [state], [home])
+        self.agenda.work(Advance(draw.blocks), [], [state])
         self.elements.settle(step.output, home)
 
     def _own_loop(self, step: Equation) -> None:
@@ -205,22 +207,19 @@ class Lowering:
 
     def _zeros(self, home: Buffer) -> None:
         variables, at = self.elements.loops(home.shape, "o")
-        zero = terms.cast(terms.value(home.dtype.type(0).item()), home.dtype)
-        self.agenda.nest(variables, Store(home, home.address(at), zero))
+        self.agenda.nest(variables, Store(home, home.address(at), terms.held(0, home.dtype)))
 
     def _running_sum(self, step: Equation, home: Buffer) -> tuple[list[Any], Store, list[Any]]:
         (x,) = step.reads
         shape, axis = x.spec.shape, step.params["axis"]
-        if axis is None:
-            variables, at = self.elements.loops(home.shape, "o")
-            along, place = 0, unflat(at[0], shape)
-        else:
-            variables, at = self.elements.loops(home.shape, "o")
-            along, place = axis % len(shape), at
+        variables, at = self.elements.loops(home.shape, "o")
+        along, place = (0, unflat(at[0], shape)) if axis is None else (axis % len(shape), at)
         before = (*at[:along], at[along] - 1, *at[along + 1 :])
-        zero = terms.cast(terms.value(home.dtype.type(0).item()), home.dtype)
-        last = shape[along] - 1 if axis is not None else home.shape[0] - 1
-        total = terms.guard([(at[along], 1, last)], terms.load(home, home.address(before)), zero)
+        total = terms.guard(
+            [(at[along], 1, home.shape[along] - 1)],
+            terms.load(home, home.address(before)),
+            terms.held(0, home.dtype),
+        )
         item = terms.cast(self.elements.of(x, place), home.dtype)
         root = apply("add", _X, _Y)
         store = Store(home, home.address(at), terms.apply(root, ("x", "y"), (total, item), home.dtype))
@@ -260,9 +259,7 @@ class Lowering:
 
     def space(self, value: Value) -> tuple[Space, list[Any], Indices]:
         """Return the index space that a value is computed over: its key, loop variables and indices."""
-        spread = (
-            len(value.spec.shape) > 1 and bool(self.elements.split) and reads_spread(self.elements, value)
-        )
+        spread = len(value.spec.shape) > 1 and self.elements.spread(value)
         variables, at = self.elements.loops(value.spec.shape, "o", spread)
         return space_of(value.spec.shape, spread), variables, at
 
@@ -287,11 +284,7 @@ class Lowering:
         self.add_store(space, variables, Store(made, made.address(at), term))
         return made
 
-    def plain(self, value: Value) -> Buffer:
-        """Return a buffer that holds a value in C order."""
-        return self.laid_out(value, 0)
-
-    def laid_out(self, value: Value, lanes: int) -> Buffer:
+    def laid_out(self, value: Value, lanes: int = 0) -> Buffer:
         """Return a buffer that holds a value in a layout, a view of another one if that is so."""
         _, at = self.elements.loops(value.spec.shape, "o", bool(lanes))
         seen = self.elements.of(value, at)
@@ -301,24 +294,14 @@ class Lowering:
         home = self.elements.homes.get(id(value))
         found = self._copies.get((id(value), lanes))
         if found is None:
-            if home is None and not lanes:
-                self._copies[id(value), 0] = found = self.copy(value)
-            else:
-                self._copies[id(value), lanes] = found = self.copy(value, lanes)
+            found = self._copies[id(value), lanes] = self.copy(value, lanes)
             if home is None and value.constant is None:
                 self.elements.settle(value, found)
         return found
 
-    # ---- work ------------------------------------------------------------------------------------
-    def add(self, work: Any, reads: Sequence[Buffer], writes: Sequence[Buffer]) -> None:
-        """Add work of its own kind."""
-        self.agenda.work(work, reads, writes)
-
     def add_store(self, space: Space, variables: Sequence[Any], store: Store) -> None:
         """Add a store over a space; spare lanes beyond the last image are kept at zero."""
         shape, spread = space
-        if 0 in shape:
-            return
         if spread and shape[0] % self.elements.split:
             store = _kept_inside(self.elements, store, shape)
         self.agenda.store(space, variables, store)
@@ -337,6 +320,5 @@ def _kept_inside(elements: Elements, store: Store, shape: Shape) -> Store:
     """Let lanes beyond the last image be zeros, or unwritten where there is no place for them."""
     _, at = elements.loops(shape, "o", True)
     bounds = ((at[0], 0, shape[0] - 1),)
-    zero = terms.cast(terms.value(store.term.dtype.type(0).item()), store.term.dtype)
-    term = terms.guard(bounds, store.term, zero)
+    term = terms.guard(bounds, store.term, terms.held(0, store.term.dtype))
     return Store(store.buffer, store.place, term, None if store.buffer.lanes else bounds[0])

@@ -113,7 +113,7 @@ def _operand(
     lowering: Any, value: Value, side: int, groups: tuple[list[Axis], list[Axis], list[Axis]], dtype: Any
 ) -> tuple[Buffer, Matrix]:
     """Return an operand where it lies, or copied into (batch, first, second) order."""
-    _, first, second = groups
+    sizes = _size(groups[1]), _size(groups[2])
     made = [variable(f"m{axis}", size) for axis, size in enumerate(value.spec.shape)]
     seen = terms.cast(lowering.elements.of(value, tuple(map(loop, made))), dtype)
     if seen.kind == "load":
@@ -121,11 +121,11 @@ def _operand(
         steps = [place.step(each) for each in made]
         merged = [_merged(group, steps, side) for group in groups]
         if None not in (*steps, *merged) and place.put(dict.fromkeys(made, number(0))).low == 0:
-            return seen.data[0], Matrix(_size(first), _size(second), merged[1], merged[2], merged[0])
+            return seen.data[0], Matrix(*sizes, *merged[1:], merged[0])
     if _same_order(side, *groups) and value.spec.dtype == dtype:
         merged = [_merged(group, _strides(value.spec.shape), side) for group in groups]
         if None not in merged:
-            return lowering.plain(value), Matrix(_size(first), _size(second), merged[1], merged[2], merged[0])
+            return lowering.laid_out(value), Matrix(*sizes, *merged[1:], merged[0])
     return _copied(lowering, value, side, groups, dtype)
 
 

@@ -83,8 +83,7 @@ class Nest:
     @property
     def flops(self) -> int:
         """The operations on numbers, each counted as often as the loops that it depends on run."""
-        found = _all(self.stores)
-        return sum(_trips(each) for each in found if each.kind in ("apply", "fold"))
+        return sum(_trips(each) for each in self.terms if each.kind in ("apply", "fold"))
 
     @property
     def bytes(self) -> int:
@@ -107,7 +106,7 @@ class Nest:
         lines = [f"nest({', '.join(lines)})"]
         lines += [f"for {each} < {each.extent}{self._manner(each)}" for each in self.variables]
         known: dict[Term, str] = {}
-        for each in _all(self.stores):
+        for each in self.terms:
             known[each] = _name(each, names, len(known))
             if not known[each].startswith("%"):
                 continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule.compiler.nests.element import Elements, reads_spread
+from chainrule.compiler.nests.element import Elements
 from chainrule.compiler.nests.index import loop, variable
 from chainrule.compiler.nests.work import work
 from chainrule.core.families.elementwise import Elementwise
@@ -67,7 +67,7 @@ class Reuse:
             or self._outlives(place, value, roots)
             or cost > _CHAIN
             or depth > _DEEPEST
-            or self._asked_for(value, elements)
+            or self._asked_for(step, elements)
             or self._worth(step, cost, elements)
         )
         self._cost[id(value)] = 1.0 if kept else cost
@@ -96,9 +96,10 @@ class Reuse:
         last = self._last.get(id(value), 0)
         return any(place < change < last for root in roots for change in self.written.get(root, ()))
 
-    def _asked_for(self, value: Value, elements: Elements) -> bool:
-        """Tell whether a kernel of its own kind reads the value, as it is or in another shape."""
-        return value.spec.dtype.kind == "f" and self._made(value) and self._goes_to_kernel(value, elements)
+    def _asked_for(self, step: Equation, elements: Elements) -> bool:
+        """Tell whether a kernel of its own kind reads what a step computes, as it is or in another shape."""
+        computes = step.output.spec.dtype.kind == "f" and step.op.family != "movement"
+        return computes and self._goes_to_kernel(step.output, elements)
 
     def _goes_to_kernel(self, value: Value, elements: Elements) -> bool:
         for reader in self.readers.get(id(value), ()):
@@ -108,16 +109,9 @@ class Reuse:
             if step.op.family == "contraction" or step.op.name in ("placed", "cumsum"):
                 return True
             # Stored in its own shape, the other one is a view; images side by side are copied anyway.
-            if step.op.name == "reshape" and not (elements.split and reads_spread(elements, value)):
+            if step.op.name == "reshape" and not elements.spread(value):
                 if self._goes_to_kernel(step.output, elements):
                     return True
-        return False
-
-    def _made(self, value: Value) -> bool:
-        """Tell a computed value from one that only looks at another."""
-        for step in self.steps:
-            if isinstance(step, Equation) and step.output is value:
-                return step.op.family != "movement"
         return False
 
     def _worth(self, step: Equation, cost: float, elements: Elements) -> bool:

@@ -31,7 +31,7 @@ class Term:
     stored there as soon as it is known)
     """
 
-    __slots__ = ("args", "data", "depth", "dtype", "free", "kind", "reads", "weak")
+    __slots__ = ("_reads", "args", "data", "depth", "dtype", "free", "kind", "weak")
 
     kind: str
     data: Any
@@ -40,7 +40,15 @@ class Term:
     weak: bool
     depth: int  # the longest way down to a term without arguments
     free: frozenset[Variable]
-    reads: tuple[Buffer, ...] | None  # the buffers that it reads, once somebody has asked
+    _reads: tuple[Buffer, ...] | None
+
+    @property
+    def reads(self) -> tuple[Buffer, ...]:
+        """The buffers that it reads."""
+        if self._reads is None:
+            found = [each.data[0] for each in walk([self]) if each.kind in ("load", "setting")]
+            self._reads = tuple(dict.fromkeys(found))
+        return self._reads
 
     def put(self, places: Mapping[Variable, Index]) -> Term:
         """Return the term with variables replaced by indices."""
@@ -65,7 +73,7 @@ def _make(
     if found is None:
         found = _terms[key] = Term()
         found.kind, found.data, found.args, found.dtype, found.weak = kind, data, args, dtype, weak
-        found.reads, found.depth = None, 1 + max((arg.depth for arg in args), default=0)
+        found._reads, found.depth = None, 1 + max((arg.depth for arg in args), default=0)
         found.free = free.union(*(arg.free for arg in args))
     return found
 
@@ -89,6 +97,11 @@ def value(known: float | int | bool) -> Term:
     """Return a Python number; it takes the dtype of what it meets."""
     data = (known.__class__.__name__, repr(known), known)
     return _make("number", data, (), np.dtype(type(known)), _NOTHING, weak=True)
+
+
+def held(number: float | int | bool, dtype: np.dtype[Any]) -> Term:
+    """Return a number as an array of a dtype holds it."""
+    return cast(value(dtype.type(number).item()), dtype)
 
 
 def setting(buffer: Buffer, slot: int) -> Term:
@@ -134,7 +147,7 @@ def identity(monoid: str, dtype: np.dtype[Any]) -> Term:
     known: Any = {"add": 0, "multiply": 1, "logical_and": True, "logical_or": False}.get(monoid)
     if known is None:
         known = _extremes(dtype)[monoid == "minimum"]
-    return cast(value(dtype.type(known).item()), dtype)
+    return held(known, dtype)
 
 
 def _extremes(dtype: np.dtype[Any]) -> tuple[Any, Any]:

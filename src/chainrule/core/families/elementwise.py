@@ -77,13 +77,16 @@ class Elementwise(Op):
 
     def meaning(self, **params: Any) -> Expr:
         """Return the expression, given the static parameters."""
-        static = {name: params.get(name, self.parameters[name]) for name in self.statics}
-        key = tuple(static.values())
+        key = tuple(params.get(name, self.parameters[name]) for name in self.statics)
         if key not in self._meanings:
-            free = {name: scalar.variable(name) for name in self.floats}
-            found = self.body(*map(scalar.variable, self.inputs), **free, **static)
+            found = self.body(*map(scalar.variable, self.inputs), **self._symbols(params))
             self._meanings[key] = expression(found)
         return self._meanings[key]
+
+    def _symbols(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the body gets for parameters: variables for floats, static ones as they are."""
+        free = {name: scalar.variable(name) for name in self.floats}
+        return free | {name: params.get(name, self.parameters[name]) for name in self.statics}
 
     def derived_partials(self, **params: Any) -> tuple[Expr, ...]:
         """Return the partial of each input, derived from the meaning."""
@@ -95,9 +98,7 @@ class Elementwise(Op):
         if self.partial is None:
             return self.derived_partials(**params)
         inputs = [scalar.variable(name) for name in (*self.inputs, self.output)]
-        free = {name: scalar.variable(name) for name in self.floats}
-        static = {name: params.get(name, self.parameters[name]) for name in self.statics}
-        claimed = self.partial(*inputs, **free, **static)
+        claimed = self.partial(*inputs, **self._symbols(params))
         return tuple(map(expression, claimed if isinstance(claimed, tuple) else (claimed,)))  # pyright: ignore
 
     def formula(self) -> str:

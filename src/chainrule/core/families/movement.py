@@ -239,8 +239,6 @@ def _shifted(index: Index, inside: Sequence[slice]) -> Index:
     return Index(index.start + sum(step * inside[axis].start for axis, step in index.steps), index.steps)
 
 
-def movement(body: Callable[..., Any] | None = None, **options: Any) -> Any:
+def movement(**options: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare a movement: the decorated function maps a Source and parameters to an IndexMap."""
-    if body is not None:
-        return declare(Movement(body))
-    return lambda function: declare(Movement(function, **options))  # pyright: ignore
+    return lambda body: declare(Movement(body, **options))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chainrule.core.backward import reachable
+from chainrule.core.mode import module_path
 from chainrule.core.tensor import Tensor
 from chainrule.inspect.checking.function import STEP, Comparison, Way, compare_function
 from chainrule.inspect.checking.subject import Subject
@@ -125,7 +126,7 @@ def _inside_float32(case: Case) -> Iterator[Cause]:
     nodes = reachable(case.careful.loss) if case.careful.loss.requires_grad else []
     narrow = next((each for each in nodes if each.op is not None and each.dtype != np.float64), None)
     if narrow is not None:
-        path = narrow.scope.module_path() if narrow.scope else ""
+        path = module_path(narrow.scope)
         yield Cause(
             "not all in float64",
             f"{narrow.op.name}{f' in {path!r}' if path else ''} computes in {narrow.dtype}, whatever goes in",

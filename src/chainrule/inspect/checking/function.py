@@ -13,10 +13,10 @@ import numpy as np
 from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
+from chainrule.inspect.checking.differences import FACTORS
 from chainrule.inspect.checking.subject import Subject
 
 STEP = 1e-5
-_SHRINKING = (1.0, 0.1, 0.01)
 _NEGLIGIBLE = 1e-6  # beside the largest gradient of all
 
 
@@ -109,7 +109,7 @@ def _number(subject: Subject, name: str, rule: Array, index: tuple[int, ...], wa
     loss = subject.value() if way.careful else 0.0
     h = way.step * size
     first = left, central, right = subject.along(name, unit, h)
-    for factor in _SHRINKING if way.careful else (1.0,):
+    for factor in FACTORS if way.careful else (1.0,):
         h = way.step * factor * size
         if factor < 1.0:
             left, central, right = subject.along(name, unit, h)
@@ -146,7 +146,7 @@ def _agrees_as_a_whole(subject: Subject, name: str, rule: Array, way: Way) -> bo
     foretold, size = float((rule * direction).sum()), float(np.abs(rule * direction).sum())
     loss = subject.value()
     left = right = h = 0.0
-    for factor in _SHRINKING:
+    for factor in FACTORS:
         h = STEP * factor
         left, central, right = subject.along(name, direction, h)
         if abs(foretold - central) <= way.allowance(loss, h, size, left, right):

@@ -17,15 +17,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.errors import ChainruleError
 from chainrule.inspect.checking.differences import Moved, Tolerance
 from chainrule.inspect.checking.report import CheckReport, Excuse, Finding
-from chainrule.inspect.checking.rule import (
-    Edge,
-    alone,
-    compare,
-    given_by_rule,
-    input_name,
-    proof,
-    random_upstream,
-)
+from chainrule.inspect.checking.rule import Edge, alone, compare, given_by_rule, proof, random_upstream
 from chainrule.inspect.checking.ties import wrong_share, wrong_together
 from chainrule.inspect.gate import Gate
 
@@ -95,7 +87,7 @@ class _Desk:
             self._wrong(edge)
             return
         if edge.undecided.any():
-            count, name = int(edge.undecided.sum()), input_name(self.op, moved.place)
+            count, name = int(edge.undecided.sum()), self.op.input_name(moved.place)
             self.report.undecided.append(
                 f"{self.op.name} (gate {self.gate.name!r}), input {name!r}: {count} number(s) have no "
                 "finite difference quotient"
@@ -105,7 +97,7 @@ class _Desk:
             text = f"the numbers tied at {list(where)} get {got:.6g} together, and must get {right:.6g}"
             self._found("tie", moved.place, text, index=where, rule=got, numerical=right)
         elif edge.excused.any():
-            name = input_name(self.op, moved.place)
+            name = self.op.input_name(moved.place)
             count = int(edge.excused.sum())
             self.report.excused.append(Excuse(self.gate.name, self.op.name, name, count, proof(edge)))
 
@@ -113,7 +105,7 @@ class _Desk:
         """Report the worst number of a wrong input."""
         where, count = edge.worst, int(edge.wrong.sum())
         got, right = float(edge.rule[where]), float(edge.found.central[where])
-        name = f"{input_name(self.op, edge.moved.place)}{list(where) if where else ''}"
+        name = f"{self.op.input_name(edge.moved.place)}{list(where) if where else ''}"
         kind = "wrong" if np.isfinite(got) else "not finite"
         among = int(edge.found.covered.sum())
         self._found(
@@ -126,7 +118,7 @@ class _Desk:
     def _found(self, kind: str, place: int | None, text: str, **numbers: object) -> None:
         name, source = "", ""
         if place is not None:
-            name = input_name(self.op, place)
+            name = self.op.input_name(place)
             source = self.gate.sources[self.gate.places.index(place)].name
         finding = Finding(kind, self.gate.name, self.op.name, name, source, text, **numbers)  # pyright: ignore
         self.report.findings.append(finding)

@@ -89,8 +89,6 @@ def tie_proof(node: Tensor, x: Array, where: tuple[int, ...], gap: float) -> str
     rivals = np.zeros(x.shape, bool)
     rivals[fold] = ties[fold]
     rivals[where] = False
-    if not rivals.any():
-        return ""
     other = tuple(int(i) for i in np.argwhere(rivals)[0])
     return (
         f"x{list(where)} = {x[where]:.6g} and x{list(other)} = {x[other]:.6g} tie for the {node.op.name}, "

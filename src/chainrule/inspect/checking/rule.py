@@ -7,7 +7,6 @@ gradient, so an error in another gate cannot reach it and a wrong rule is pinned
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,13 +17,12 @@ from chainrule.core.op import apply
 from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
-from chainrule.inspect.checking.differences import Moved, Quotients, Tolerance, quotients
+from chainrule.inspect.checking.differences import FACTORS, Moved, Quotients, Tolerance, quotients
 from chainrule.inspect.checking.kinks import crossings, tie_proof
 from chainrule.inspect.checking.probe import Probe, probes, single
 from chainrule.inspect.checking.search import worst_unmoved
+from chainrule.inspect.checking.subject import double
 from chainrule.inspect.gate import Gate
-
-_FACTORS = (1.0, 0.1, 0.01)
 
 
 @dataclass
@@ -48,18 +46,9 @@ class Edge:
 
 def alone(gate: Gate) -> Tensor:
     """Return the gate's op applied anew to its own inputs in float64, tracked where the gate's are."""
-    inputs = [_double(each) for each in gate.tensor.inputs]
+    inputs = [double(each) for each in gate.tensor.inputs]
     with enable_grad(), np.errstate(all="ignore"):
         return apply(gate.tensor.op, inputs, gate.tensor.params)
-
-
-def _double(value: Any) -> Any:
-    """Return a float tensor or array in float64, all else as it is."""
-    array = value.data if isinstance(value, Tensor) else value
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-        return value
-    wide = array.astype(np.float64)
-    return Tensor(wide, requires_grad=value.requires_grad) if isinstance(value, Tensor) else wide
 
 
 def random_upstream(node: Tensor) -> Array:
@@ -91,11 +80,11 @@ def compare(moved: Moved, rule: Array, limit: int, tolerance: Tolerance) -> Edge
 
 def _compare(moved: Moved, rule: Array, chosen: list[Probe], tolerance: Tolerance) -> Edge:
     """Compare the numbers in some probes, by smaller steps where they do not agree at first."""
-    first = found = quotients(moved, _FACTORS[0], chosen)
+    first = found = quotients(moved, FACTORS[0], chosen)
     pending, last = found.covered & np.isfinite(moved.x), found.covered
     crossed = undecided = inside = np.zeros(rule.shape, bool)
-    for factor in _FACTORS:
-        if factor != _FACTORS[0]:
+    for factor in FACTORS:
+        if factor != FACTORS[0]:
             last = pending
             found = quotients(moved, factor, [each for each in chosen if (each.moved & pending).any()])
         agree, inside = _verdict(rule, found, tolerance, moved.eps)
@@ -123,7 +112,7 @@ def proof(edge: Edge) -> str:
     moved = edge.moved
     op, x = moved.node.op, moved.x
     where = tuple(int(i) for i in np.argwhere(edge.excused)[0])
-    name = f"{input_name(op, moved.place)}{list(where) if where else ''}"
+    name = f"{op.input_name(moved.place)}{list(where) if where else ''}"
     step = float(moved.steps(1.0)[where])
     if isinstance(op, Elementwise):
         ends = np.zeros(x.shape)
@@ -136,8 +125,3 @@ def proof(edge: Edge) -> str:
         return tie
     low, high = edge.found.low[where], edge.found.high[where]
     return f"{name} = {x[where]:.3g}: the one-sided differences {low:.6g} and {high:.6g} do not meet"
-
-
-def input_name(op: Any, place: int) -> str:
-    """Return the op's own name for an input."""
-    return f"{op.inputs[0]}[{place}]" if op.variadic else op.inputs[place]

@@ -10,9 +10,7 @@ import numpy as np
 
 from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
-from chainrule.inspect.checking.differences import Moved, Tolerance
-
-_STEPS = (1.0, 0.1, 0.01)
+from chainrule.inspect.checking.differences import FACTORS, Moved, Tolerance
 
 
 def worst_unmoved(moved: Moved, rule: Array, rest: Array, tolerance: Tolerance) -> Array:
@@ -39,7 +37,7 @@ def _gap(moved: Moved, rule: Array, direction: Array, places: Array, tolerance: 
     v = direction * mask.reshape(rule.shape)
     foretold, size = float((rule * v).sum()), float(np.abs(rule * v).sum())
     gaps: list[float] = []
-    for factor in _STEPS:
+    for factor in FACTORS:
         h = moved.step * factor
         above, below = moved.value(moved.x + h * v), moved.value(moved.x - h * v)
         with np.errstate(all="ignore"):

@@ -49,7 +49,7 @@ class Subject:
         state, batch = random.get_state(), self.batch
         for each in tensors:
             each.data = each.data.astype(np.float64 if wide and each.data.dtype.kind == "f" else each.dtype)
-        self.batch = tuple(map(_double, batch)) if wide else batch
+        self.batch = tuple(map(double, batch)) if wide else batch
         self.still, self._state = still, state
         self._kept = {name: each.data.copy() for name, each in self.buffers.items()}
         try:
@@ -110,7 +110,8 @@ def _named(source: Any, what: str) -> dict[str, Tensor]:
     return dict(getattr(source, what)())
 
 
-def _double(value: Any) -> Any:
+def double(value: Any) -> Any:
+    """Return a float tensor or array in float64, all else as it is."""
     array = value.data if isinstance(value, Tensor) else value
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         return value

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.backward import reachable
+from chainrule.core.mode import module_path
 from chainrule.core.op import describe_inputs
 from chainrule.core.tensor import Tensor
 
@@ -70,13 +71,12 @@ def _of_value(loss: Tensor, graph: list[Tensor], names: dict[int, str]) -> Origi
     if given is not None:
         name = repr(getattr(given, "name", None) or "an input")
         what = f"{name} of {first.op.name}{_place(first)} holds nan or infinity"
-        return Origin("data", what, spread(given), first.op.name, _path(first))
+        return Origin("data", what, spread(given), first.op.name, module_path(first.scope))
     if first.op is None:
         name = names.get(id(first), first.name or "a leaf")
         return Origin("before", f"{name!r} was not finite before", spread(first))
-    return Origin(
-        "forward", f"first in {first.op.name}{_place(first)}", _inputs(first), first.op.name, _path(first)
-    )
+    what = f"first in {first.op.name}{_place(first)}"
+    return Origin("forward", what, _inputs(first), first.op.name, module_path(first.scope))
 
 
 def _of_gradient(graph: list[Tensor], names: dict[int, str]) -> Origin:
@@ -89,16 +89,13 @@ def _of_gradient(graph: list[Tensor], names: dict[int, str]) -> Origin:
                 source = each.op.name if each.op is not None else "a leaf"
                 target = names.get(id(each)) or each.name or source
                 what = f"first in the gradient of {node.op.name}{_place(node)} with respect to {target!r}"
-                return Origin("backward", what, _inputs(node), node.op.name, _path(node))
+                return Origin("backward", what, _inputs(node), node.op.name, module_path(node.scope))
     return Origin("backward", "", "")
 
 
-def _path(node: Tensor) -> str:
-    return node.scope.module_path() if node.scope is not None else ""
-
-
 def _place(node: Tensor) -> str:
-    return f" (layer {_path(node)!r})" if _path(node) else ""
+    path = module_path(node.scope)
+    return f" (layer {path!r})" if path else ""
 
 
 def _inputs(node: Tensor) -> str:

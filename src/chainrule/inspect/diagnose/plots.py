@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.spec import Array
-from chainrule.figures import blank, literal, png
+from chainrule.figures import blank, legend, literal, png
 from chainrule.inspect.diagnose.symptoms import Course
 
 _BINS, _MOST = 60, 6
@@ -89,7 +89,7 @@ def _curves(course: Course, iterations: Sequence[int]) -> bytes:
         if axes.get_lines() and axes is not units:
             axes.set_yscale("log")
         if axes.get_legend_handles_labels()[1]:
-            axes.legend(frameon=False, fontsize=7)
+            legend(axes, 7)
     return png(figure)
 
 

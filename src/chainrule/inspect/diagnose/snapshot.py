@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.core.backward import reachable
+from chainrule.core.mode import module_path
 from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
 from chainrule.inspect.diagnose.activation import character, off_units, saturated, steepness
@@ -93,18 +94,14 @@ def take_snapshot(loss: Tensor, parameters: Mapping[str, Tensor]) -> Snapshot:
         )
 
 
-def _path(node: Tensor) -> str:
-    return node.scope.module_path() if node.scope is not None else ""
-
-
 def _layers(graph: list[Tensor], parameters: Mapping[str, Tensor]) -> list[Layer]:
     weights = {id(each): name for name, each in parameters.items() if each.ndim > 1}
-    last = {_path(node): node for node in graph}
+    last = {module_path(node.scope): node for node in graph}
     names, found = Names(), list[Layer]()
     for node in graph:
         weight = next((weights[id(each)] for each in node.inputs if id(each) in weights), None)
         if weight is not None and node.ndim:
-            path = _path(node)
+            path = module_path(node.scope)
             output = last[path] if path else node
             found.append(_layer(names.unique(path or weight), node.op.name, output))
     return found
@@ -136,7 +133,7 @@ def _activations(graph: list[Tensor]) -> list[Activation]:
         kind = character(node) if node.ndim >= 2 and node.size else None
         if kind is not None:
             share = steepness(node, kind)
-            path = _path(node)
+            path = module_path(node.scope)
             name = names.unique(path or node.name or node.op.name)
             mean, spread = _mean_and_spread(node.data.astype(np.float64))
             found.append(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chainrule.core.mode import Scope
+from chainrule.core.mode import Scope, module_path
 from chainrule.inspect.gate import Gate
 
 
@@ -120,7 +120,7 @@ def homes(root: Part) -> dict[Gate, Part]:
 
 def _of(scope: Scope) -> Part:
     if scope.kind == "module":
-        return Part("module", scope.module_path(), type(scope.owner).__name__, scope.owner)
+        return Part("module", module_path(scope), type(scope.owner).__name__, scope.owner)
     return Part("composite", scope.label, scope.label)
 
 

@@ -90,8 +90,7 @@ def _argument(gate: Subject, i: int) -> str:
     """Return what the gate calls its input i."""
     if gate.inside:
         return _name(gate.inputs[i])
-    op = gate.tensor.op
-    return f"{op.inputs[0]}[{i}]" if op.variadic else op.inputs[gate.places[i]]
+    return gate.tensor.op.input_name(gate.places[i])
 
 
 def _use(gate: Subject, arrays: tuple[Array, ...]) -> Use:

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.spec import Array
 from chainrule.data import Dataset
-from chainrule.figures import blank, png
+from chainrule.figures import blank, legend, png
 from chainrule.train.comparison.searches import Curve
 from chainrule.train.comparison.trials import Outcome
 from chainrule.train.comparison.verdict import Result, mean_and_spread
@@ -121,5 +121,5 @@ def _grouped(outcomes: Sequence[Outcome]) -> Mapping[str, list[Outcome]]:
 def _finished(figure: Any, panels: Sequence[Any]) -> bytes:
     for axes in panels:
         axes.grid(alpha=0.3)
-    panels[-1].legend(frameon=False, fontsize=8)
+    legend(panels[-1], 8)
     return png(figure)

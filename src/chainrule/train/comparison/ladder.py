@@ -20,6 +20,7 @@ from chainrule.train.assembly import prepare_data
 from chainrule.train.comparison.fitting import Fitted, LeftOut, Missing, Ready, fit, fitting
 from chainrule.train.comparison.problem import Problem, tested_split
 from chainrule.train.comparison.rungs import Rung
+from chainrule.train.comparison.searches import TRIES
 from chainrule.train.comparison.searches import run as search
 from chainrule.train.comparison.verdict import Result
 from chainrule.train.inference import Inference
@@ -29,7 +30,6 @@ from chainrule.train.run import Stopped
 from chainrule.train.settings import Settings
 
 _SEARCHED = 10_000  # samples by which a random search judges its tries
-_TRIES = 1000
 _SHOWN = 24  # images that a model gets wrong
 _TIMED, _ROUNDS = 256, 3  # samples whose prediction is timed, and how often
 
@@ -111,7 +111,7 @@ class Ladder:
             accuracy(problem.predicted(self.splits.train.x), self.splits.train.y),
             sum(each.size for each in problem.model.parameters()),
             curve.steps,
-            _TRIES,
+            TRIES,
             curve.seconds[-1],
             seconds_a_sample(problem.predicted, self.test.x),
             confusion_matrix(predicted, self.test.y, len(self.test.classes)),

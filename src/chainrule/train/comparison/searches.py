@@ -25,7 +25,7 @@ from chainrule.train.metrics import accuracy
 from chainrule.train.run import Stopped
 
 _BATCH = 64
-_TRIES = 1000
+TRIES = 1000  # of a search that draws, and steps of one that looks at all samples
 _EPOCHS = 20
 
 Steps = Iterator[int]
@@ -73,7 +73,7 @@ def drawn(problem: Problem, clock: Clock, local: bool = False) -> Steps:
     scale = problem.scale * (0.1 if local else 0.2)
     parameters = list(problem.model.parameters())
     search = optim.RandomSearch(parameters, loss, scale=scale, tries=1, seed=0, local=local)
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         search.run()
         yield len(problem)
 
@@ -98,7 +98,7 @@ def descent(problem: Problem, clock: Clock, whole: bool) -> Steps:
     """Follow the slope by backpropagation: on all samples, or on the batch of `numerical` only."""
     step = _step(problem, optim.SGD(problem.model.parameters(), lr=_rate(problem)))
     x, y = (problem.x, problem.y) if whole else (problem.x[:_BATCH], problem.y[:_BATCH])
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         clock.check()
         step(x, y)
         yield len(x)
