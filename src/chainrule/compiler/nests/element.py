@@ -8,6 +8,7 @@ written out in terms of those, so a chain of ops is one term, and no movement ev
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -26,6 +27,8 @@ from chainrule.core.program import Equation, Operand, Value
 from chainrule.core.spec import Shape, normalize_axes
 from chainrule.core.watched import Watched
 from chainrule.errors import TraceError
+
+_IMAGE = "lane"  # the name of a variable that runs over images side by side ends so
 
 
 class Elements:
@@ -217,6 +220,23 @@ def _folded(
     return terms.fold(monoid, free, item, dtype)
 
 
+def sums_over_images(term: Term) -> list[Term]:
+    """Return the sums in a term, none inside another, over more than a block of images and all of a plane."""
+    found, waiting, seen = list[Term](), [term], set[Term]()
+    while waiting:
+        each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        if each.kind != "fold":
+            waiting += each.args
+        elif each.data[0] == "add" and each.data[1][-1].name.endswith(_IMAGE):
+            block, *own, _ = each.data[1]
+            if block.extent > 1 and prod(of.extent for of in own) > 1:
+                found.append(each)
+    return found
+
+
 def _loops_over(
     elements: Elements, x: Value, axes: Sequence[int], depth: int
 ) -> tuple[list[Variable], list[Index], list[Bound]]:
@@ -227,7 +247,7 @@ def _loops_over(
     if not (axes and axes[0] == 0 and elements.spread(x)):
         return free, indices, []
     block = variable(f"f{depth}_0", -(-shape[0] // elements.split))
-    inside = variable(f"f{depth}_lane", elements.split)
+    inside = variable(f"f{depth}_{_IMAGE}", elements.split)
     indices[0] = loop(block) * elements.split + loop(inside)
     return [block, *free[1:], inside], indices, [(indices[0], 0, shape[0] - 1)]
 

@@ -8,6 +8,7 @@ nests over the same space that need nothing of each other but the same element b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from chainrule.compiler.nests import term as terms
 from chainrule.compiler.nests.agenda import Agenda, Space, reads_elsewhere, space_of
 from chainrule.compiler.nests.buffer import Buffer, unflat
 from chainrule.compiler.nests.convolve import Convolutions
-from chainrule.compiler.nests.element import Elements
+from chainrule.compiler.nests.element import Elements, sums_over_images
+from chainrule.compiler.nests.index import loop
 from chainrule.compiler.nests.lookup import Indices, looked_up, slots, whole
 from chainrule.compiler.nests.multiply import product_of
 from chainrule.compiler.nests.nest import Store
@@ -304,7 +306,27 @@ class Lowering:
         shape, spread = space
         if spread and shape[0] % self.elements.split:
             store = _kept_inside(self.elements, store, shape)
+        elif not spread:
+            store = self._by_images(variables, store)
         self.agenda.store(space, variables, store)
+
+    def _by_images(self, variables: Sequence[Any], store: Store) -> Store:
+        """Let sums over all images add up each image's own: threads share these as they share images.
+
+        Otherwise they would share the places of the sum, and read what others have in their caches.
+        """
+        found: dict[Term, Term] = {}
+        for fold in sums_over_images(store.term):
+            block, *own, lane = fold.data[1]
+            shape = (block.extent * lane.extent, *(each.extent for each in variables))
+            outer, at = self.elements.loops(shape, "o", True)
+            places = dict(zip((block, *variables, lane), map(loop, outer), strict=True))
+            home = self.temporary(shape, fold.dtype, lane.extent)
+            term = terms.fold("add", own, fold.args[0].put(places), fold.dtype)
+            self.agenda.store(space_of(shape, True), outer, Store(home, home.address(at), term))
+            there = home.address([loop(block) * lane.extent + loop(lane), *map(loop, variables)])
+            found[fold] = terms.fold("add", [block, lane], terms.load(home, there), fold.dtype)
+        return replace(store, term=terms.replaced(store.term, found)) if found else store
 
 
 _X, _Y = named("x"), named("y")
