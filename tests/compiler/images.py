@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.compiler.cpu.convolution import Geometry
+from chainrule.compiler.cpu.convolution import Geometry, WeightGradient
 
 PAD1 = ((1, 1), (1, 1))
 
@@ -45,7 +45,10 @@ def reference(g: Geometry, x: np.ndarray, w: np.ndarray, up: np.ndarray) -> dict
 
 
 def operands(g: Geometry, kernel: str, dtype: str) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return a kernel's operands, the last still to be written, and what ought to be written there."""
+    """Return a kernel's operands, the last still to be written, and what ought to be written there.
+
+    Of the gradients of weights, that is the sum over the first axis.
+    """
     draw = np.random.default_rng(7)
     x, w, up = (
         draw.standard_normal(shape).astype(dtype)
@@ -57,5 +60,6 @@ def operands(g: Geometry, kernel: str, dtype: str) -> tuple[list[np.ndarray], np
         "weights": [blocked(up), blocked(x), w],
     }
     first, second, last = arrays[kernel]
-    result = np.full_like(last if kernel == "weights" else blocked(last), np.nan)
+    last = np.stack([last] * WeightGradient(g, dtype).images) if kernel == "weights" else blocked(last)
+    result = np.full_like(last, np.nan)
     return [first, second, result], reference(g, x, w, up)[kernel]

@@ -14,7 +14,11 @@ from typing import Any, cast
 
 from chainrule.compiler.cpu import winograd
 from chainrule.compiler.cpu.convolution import Forward, Geometry, InputGradient, WeightGradient
+from chainrule.compiler.nests import term as terms
+from chainrule.compiler.nests.agenda import space_of
 from chainrule.compiler.nests.buffer import Buffer
+from chainrule.compiler.nests.index import loop, variable
+from chainrule.compiler.nests.nest import Store
 from chainrule.core.families.contraction import Contraction
 from chainrule.core.families.movement import Transposed
 from chainrule.core.program import Equation, Value
@@ -89,9 +93,22 @@ class Convolutions:
         if tile is not None:
             self._by_tiles(found, tile, reads, home)
         else:
-            lowering.agenda.work(found.kind(found.geometry, home.dtype.name), reads, [home])
+            self._by_taps(found.kind(found.geometry, home.dtype.name), reads, home)
         lowering.elements.settle(step.output, home)
         return True
+
+    def _by_taps(self, kernel: Any, reads: list[Buffer], home: Buffer) -> None:
+        """Add a convolution tap by tap; gradients of weights over shares of the images are added up."""
+        lowering, shares = self.lowering, getattr(kernel, "images", 1)
+        if shares == 1:
+            lowering.agenda.work(kernel, reads, [home])
+            return
+        sums = lowering.temporary((shares, *home.shape), home.dtype)
+        lowering.agenda.work(kernel, reads, [sums])
+        share, (variables, at) = variable("f0_share", shares), lowering.elements.loops(home.shape, "o")
+        term = terms.load(sums, sums.address((loop(share), *at)))
+        store = Store(home, home.address(at), terms.fold("add", [share], term, home.dtype))
+        lowering.agenda.store(space_of(home.shape, False), variables, store)
 
     def _by_tiles(self, found: Match, tile: winograd.Tile, reads: list[Buffer], home: Buffer) -> None:
         """Add a convolution by tiles: what its operands are at the points has a buffer of its own."""

@@ -88,9 +88,14 @@ class InputGradient(_Pass):
 
 @dataclass(frozen=True)
 class WeightGradient(_Pass):
-    """The gradient at the weights from that at y and x: operands g, x, dweight."""
+    """The gradient at the weights from that at y and x: operands g, x, dweight (one for each of `images`)."""
 
     name = "convolution dw"
+
+    @property
+    def images(self) -> int:
+        """Shares of the images, each with a gradient of its own, which are to be added up."""
+        return self.plan().shares.images
 
     def plan(self) -> Weights:
         """Return how the work is cut and written."""

@@ -1,8 +1,9 @@
 """Shares: how the weights of a convolution are cut into the parts of their gradient.
 
 A share is some channels times some outputs of a group, for all rows of taps (or for one, where
-parts would be few). Parts must not depend on the target, so tiles are guessed for one kind of
-processor. Plain numbers only: no code is written here.
+parts would be few). Few weights are summed up over shares of the images, each by itself. Parts must
+not depend on the target, so tiles are guessed for one kind of processor. Plain numbers only: no code
+is written here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ PLACES = 128  # places that a tile goes through, about, before its sums are put 
 SUMS = 4096  # vectors of sums that are worked on at once
 REGISTERS = 32  # for which tiles are guessed
 THREADS = 1, 2, 4, 8  # for which parts are counted
+_IMAGES, _SUMMED = 8, 1 << 18  # shares of the images, and sums of all of them, at most
 _FAR = 8.0  # cycles to bring a vector of x or y from where another thread, or an earlier kernel, left it
 
 
@@ -69,6 +71,18 @@ class Shares:
     def blocks(self) -> int:
         """Blocks of images."""
         return -(-self.geometry.n // self.block)
+
+    @property
+    def weights(self) -> int:
+        """All weights, of all groups."""
+        g = self.geometry
+        return g.o * (g.c // g.groups) * g.kh * g.kw
+
+    @property
+    def images(self) -> int:
+        """Shares of the images: a power of two, so that two threads and four have equal ones."""
+        most = max(1, min(_IMAGES, self.blocks, _SUMMED // self.weights))
+        return 1 << (most.bit_length() - 1)
 
     @property
     def near(self) -> tuple[int, int]:

@@ -1,8 +1,9 @@
 """Weight gradient: every weight's sum over all images and places, tile by tile in registers.
 
-A part owns a share of the weights. As many parts as the scratch has room for go through the
-images together: for each few rows of them every tile takes its sums from the scratch, adds, and
-puts them back, so that planes are read from near. The lanes hold images and are added up last.
+A part owns a share of the weights, and where these are few, sums over a share of the images: the
+result is then a gradient for each. As many parts as the scratch has room for go through their images
+together: for each few rows of them every tile takes its sums from the scratch, adds, and puts them
+back, so that planes are read from near. The lanes hold images and are added up last.
 Taps on padding are no work: a row of taps looks up its rows, columns come in runs of places with
 the same taps.
 """
@@ -84,7 +85,7 @@ class Weights:
     @property
     def parts(self) -> int:
         """Into how many pieces the work can be cut."""
-        return prod(self.shares.counts)
+        return self.shares.images * prod(self.shares.counts)
 
     @property
     def scratch(self) -> int:
@@ -92,7 +93,7 @@ class Weights:
         return self.shares.sums * self.shares.at_once * BLOCK_BYTES
 
     def emit(self, function: ir.Function, target: Target) -> None:
-        """Write the function: operands gradient of y, x, gradient of the weights."""
+        """Write the function: operands gradient of y, x, gradients of the weights (shares of images, ...)."""
         _Writer(self, function, target).write()
 
 
@@ -124,23 +125,46 @@ class _Writer(Writer):
         return found
 
     def write(self) -> None:
-        """Write the loop over the parts, so many at once."""
-        code, (low, high) = self.code, self.args[-2:]
-        size, at_once, origin = self.shares.sums * self.lanes, self.shares.at_once, Spot(*self.args[:3])
-        with code.loop(low, high, at_once, name="parts") as start:
-            stop = code.call("llvm.smin", [high, code.builder.add(start, constant(at_once))])
-            length = code.builder.mul(code.builder.sub(stop, start), constant(size))
-            with code.loop(0, length, self.lanes, name="clear") as at:
-                code.store(self.nothing, self.args[3], at, self.dtype)
-            with self.images(origin) as (here, near), self.parts(here, start, stop) as part:
-                for tiles in self.tiles:
-                    with self.rows_of_tiles(part, tiles) as row:
-                        self.tile(row, near, self.cells(tiles))
-            with self.parts(origin, start, stop) as part:
-                for tiles in self.tiles:
-                    with self.rows_of_tiles(part, tiles) as row:
-                        self.totals(row, tiles)
+        """Write the loops over the shares of images and over the parts of each, so many at once."""
+        code, size = self.code, self.shares.sums * self.lanes
+        with self.some_images() as (origin, blocks, low, high):
+            with code.loop(low, high, self.shares.at_once, name="parts") as start:
+                stop = code.builder.add(start, constant(self.shares.at_once))
+                stop = code.call("llvm.smin", [high, stop])
+                length = code.builder.mul(code.builder.sub(stop, start), constant(size))
+                with code.loop(0, length, self.lanes, name="clear") as at:
+                    code.store(self.nothing, self.args[3], at, self.dtype)
+                with self.images(origin, blocks) as (here, near), self.parts(here, start, stop) as part:
+                    for tiles in self.tiles:
+                        with self.rows_of_tiles(part, tiles) as row:
+                            self.tile(row, near, self.cells(tiles))
+                with self.parts(origin, start, stop) as part:
+                    for tiles in self.tiles:
+                        with self.rows_of_tiles(part, tiles) as row:
+                            self.totals(row, tiles)
         code.finish()
+
+    @contextmanager
+    def some_images(self) -> Iterator[tuple[Spot, ir.Value, ir.Value, ir.Value]]:
+        """Repeat what is written inside for each share of images that has parts of ours.
+
+        Yields where it begins, how many blocks it is, and the first of its parts and the one behind them.
+        """
+        code, builder, shares, (low, high) = self.code, self.code.builder, self.shares, self.args[-2:]
+        each = prod(shares.counts)
+        last = builder.udiv(builder.add(high, constant(each - 1)), constant(each))
+        with code.loop(builder.udiv(low, constant(each)), last, name="images") as share:
+            before = builder.mul(share, constant(each))
+            first, behind = (
+                builder.udiv(builder.mul(number, constant(shares.blocks)), constant(shares.images))
+                for number in (share, builder.add(share, constant(1)))
+            )
+            spot = self.moved(
+                self.moved(Spot(*self.args[:3]), first, self.image), share, (0, 0, shares.weights)
+            )
+            start = code.call("llvm.smax", [builder.sub(low, before), constant(0)])
+            stop = code.call("llvm.smin", [builder.sub(high, before), constant(each)])
+            yield spot, builder.sub(behind, first), start, stop
 
     @contextmanager
     def parts(self, spot: Spot, start: ir.Value, stop: ir.Value) -> Iterator[Work]:
@@ -174,16 +198,15 @@ class _Writer(Writer):
         return found
 
     @contextmanager
-    def images(self, spot: Spot) -> Iterator[tuple[Spot, Near]]:
+    def images(self, spot: Spot, blocks: ir.Value) -> Iterator[tuple[Spot, Near]]:
         """Repeat what is written inside for some blocks and rows after others; yields the blocks' spot."""
-        code, height, blocks = self.code, self.geometry.out_h, self.shares.blocks
-        size, rows = self.shares.near
+        code, height, (size, rows) = self.code, self.geometry.out_h, self.shares.near
         with (
             code.loop(0, blocks, size, name="near") as start,
             code.loop(0, height, rows, name="band") as row,
         ):
             here = self.moved(spot, start, self.image)
-            rest, stop = code.builder.sub(constant(blocks), start), code.builder.add(row, constant(rows))
+            rest, stop = code.builder.sub(blocks, start), code.builder.add(row, constant(rows))
             yield here, Near(code.call("llvm.smin", [rest, constant(size)]), row, stop)
 
     @contextmanager
