@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.nests.lookup import refuse_known
 from chainrule.core.families.elementwise import Elementwise
 from chainrule.core.families.reduction import reduced_shape
 from chainrule.core.program import Equation, Operand, Program, Refusal, Step, Value, Write
@@ -55,7 +56,7 @@ def share_common(program: Program) -> Program:
 
 
 def fold_constants(program: Program) -> Program:
-    """Compute at once what depends on constants only. Raises what a Refusal of these says."""
+    """Compute what depends on constants only. Raises what a Refusal of these or a known place says."""
     same: dict[int, Value] = {}
     kept: list[Step] = []
     for step in (_replaced(each, same) for each in program.steps):
@@ -68,6 +69,8 @@ def fold_constants(program: Program) -> Program:
             if step.wrong.constant.any():
                 raise step.kind(step.text)
         else:
+            if isinstance(step, Equation) and step.op.name in ("picked", "placed"):
+                refuse_known(step)  # not by lowering, which is left out where the cache has its result
             kept.append(step)
     return _renamed(replace(program, steps=tuple(kept)), same)
 
