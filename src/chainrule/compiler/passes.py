@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.compiler.nests.lookup import refuse_known
 from chainrule.core.families.elementwise import Elementwise
 from chainrule.core.families.reduction import reduced_shape
-from chainrule.core.program import Equation, Operand, Program, Refusal, Step, Value, Write
+from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
 from chainrule.core.registry import named
 from chainrule.core.spec import Spec, normalize_axes
 from chainrule.core.watched import Watched
@@ -39,6 +39,7 @@ def share_common(program: Program) -> Program:
     known: dict[Any, Value] = {}
     same: dict[int, Value] = {}
     views: set[int] = set()  # values that may look into a captured array, which a write changes
+    anew: set[Any] = set()  # what reads numbers that a call back into Python may change
     kept: list[Step] = []
     for step in (_replaced(each, same) for each in program.steps):
         if isinstance(step, Equation) and step.op.pure:
@@ -51,6 +52,9 @@ def share_common(program: Program) -> Program:
                 same[id(step.output)] = known[key]
                 continue
             known[key] = step.output
+            anew.update([key] if _watches(step) else ())
+        elif isinstance(step, HostCall):
+            known = {key: value for key, value in known.items() if key not in anew}
         kept.append(step)
     return _renamed(replace(program, steps=tuple(kept)), same)
 
@@ -129,8 +133,11 @@ def optimised(program: Program) -> dict[str, Program]:
 
 
 def _fixed(step: Equation) -> bool:
-    watched = any(isinstance(value, Watched) for value in step.params.values())
-    return not watched and all(value.constant is not None for value in step.reads)
+    return not _watches(step) and all(value.constant is not None for value in step.reads)
+
+
+def _watches(step: Equation) -> bool:
+    return any(isinstance(value, Watched) for value in step.params.values())
 
 
 def _key(step: Equation) -> Any:
