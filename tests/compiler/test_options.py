@@ -12,8 +12,10 @@ import chainrule as cr
 from chainrule import optim
 from chainrule.errors import TraceError
 from chainrule.optim.averages import shrunk
+from chainrule.optim.sgd import sgd_step
 
 X = np.float32([1, 2, 3])
+ZEROS = np.zeros(3, np.float32)
 
 
 def after(make: Callable[[list[Any]], Any], change: Callable[..., Any], compiled: bool) -> tuple[Any, int]:
@@ -213,3 +215,33 @@ def test_a_schedule_is_not_stepped_before_python_calculates_with_what_it_changes
             trained(True)
     else:
         np.testing.assert_allclose(trained(True), trained(False), 1e-5)
+
+
+class Moves(optim.Optimizer):
+    """Adds what depends on the gradient and the rate only."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params, lr=1.0)
+
+    def update(self, p: Any, g: Any, state: Any, group: Any) -> tuple[Any, Any]:
+        return p + sgd_step(ZEROS, g, lr=group["lr"]), {}
+
+
+def test_equal_updates_before_and_after_a_schedule_are_computed_each() -> None:
+    def trained(compiled: bool) -> Any:
+        w = cr.tensor([1.0, 2.0, 5.0], requires_grad=True)
+        optimizer = Moves([w])
+        schedule = optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+        def step(x: Any) -> None:
+            optimizer.zero_grad()
+            (w * x).sum().backward()
+            for each in (optimizer, schedule, optimizer):
+                each.step()
+
+        run = cr.compile(step) if compiled else step
+        for _ in range(3):
+            run(X)
+        return w.data
+
+    np.testing.assert_allclose(trained(True), trained(False), 1e-5)

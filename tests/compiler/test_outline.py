@@ -161,3 +161,14 @@ def test_movements_from_elsewhere_have_no_text():
     op = Movement(turned)
     assert text_of(lambda x: op(x) + 1) is None
     assert cr.compile(lambda x: op(x) + 1)(X).tolist() == (X.T + 1).tolist()
+
+
+@pytest.mark.parametrize("wrong", [7, -7])
+def test_known_places_are_looked_at_where_a_like_program_is_in_the_cache(wrong):
+    x = cr.tensor(np.arange(6, dtype=np.float32), requires_grad=True)
+    place = np.array([0, 5, 2])
+    gradient = cr.grad(lambda x: (x[place] ** 2).sum())
+    assert cr.compile(gradient)(x.data).tolist() == [0, 0, 4, 0, 0, 10]
+    place = np.array([0, wrong, 2])
+    with pytest.raises(cr.errors.IndexRangeError, match="out of bounds for an axis of size 6"):
+        cr.compile(gradient)(x.data)

@@ -66,3 +66,23 @@ def test_borders_that_the_dtype_does_not_hold_are_refused(number: int) -> None:
     for f in (cr.pad, cr.compile(cr.pad)):
         with pytest.raises(ArgumentError, match=r"constant_pad\(x\): Python int"):
             f(np.ones(3, np.uint8), 1, constant_values=number)
+
+
+@pytest.mark.parametrize("target", ["", "avx2", "sse"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "int32"])
+def test_narrow_integers_are_written_by_themselves(
+    dtype: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAINRULE_TARGET", target)
+    around = np.full(100, 1, dtype)
+    state = cr.tensor(np.zeros((2, 33), dtype))
+    state.data = around[:66].reshape(2, 33)
+
+    @cr.compile
+    def f(x: Any) -> None:
+        state.assign(x.max(axis=1).astype("int64").astype(dtype))
+
+    x = np.arange(2 * 3 * 33.0).reshape(2, 3, 33)
+    f(x)
+    assert state.tolist() == x[:, 2].astype("int64").astype(dtype).tolist()
+    assert around[66:].tolist() == [1] * 34

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.nests.lookup import refuse_known
 from chainrule.core.families.elementwise import Elementwise
 from chainrule.core.families.reduction import reduced_shape
-from chainrule.core.program import Equation, Operand, Program, Refusal, Step, Value, Write
+from chainrule.core.program import Equation, HostCall, Operand, Program, Refusal, Step, Value, Write
 from chainrule.core.registry import named
 from chainrule.core.spec import Spec, normalize_axes
 from chainrule.core.watched import Watched
@@ -38,6 +39,7 @@ def share_common(program: Program) -> Program:
     known: dict[Any, Value] = {}
     same: dict[int, Value] = {}
     views: set[int] = set()  # values that may look into a captured array, which a write changes
+    anew: set[Any] = set()  # what reads numbers that a call back into Python may change
     kept: list[Step] = []
     for step in (_replaced(each, same) for each in program.steps):
         if isinstance(step, Equation) and step.op.pure:
@@ -50,12 +52,15 @@ def share_common(program: Program) -> Program:
                 same[id(step.output)] = known[key]
                 continue
             known[key] = step.output
+            anew.update([key] if _watches(step) else ())
+        elif isinstance(step, HostCall):
+            known = {key: value for key, value in known.items() if key not in anew}
         kept.append(step)
     return _renamed(replace(program, steps=tuple(kept)), same)
 
 
 def fold_constants(program: Program) -> Program:
-    """Compute at once what depends on constants only. Raises what a Refusal of these says."""
+    """Compute what depends on constants only. Raises what a Refusal of these or a known place says."""
     same: dict[int, Value] = {}
     kept: list[Step] = []
     for step in (_replaced(each, same) for each in program.steps):
@@ -68,6 +73,8 @@ def fold_constants(program: Program) -> Program:
             if step.wrong.constant.any():
                 raise step.kind(step.text)
         else:
+            if isinstance(step, Equation) and step.op.name in ("picked", "placed"):
+                refuse_known(step)  # not by lowering, which is left out where the cache has its result
             kept.append(step)
     return _renamed(replace(program, steps=tuple(kept)), same)
 
@@ -123,8 +130,11 @@ def optimised(program: Program) -> dict[str, Program]:
 
 
 def _fixed(step: Equation) -> bool:
-    watched = any(isinstance(value, Watched) for value in step.params.values())
-    return not watched and all(value.constant is not None for value in step.reads)
+    return not _watches(step) and all(value.constant is not None for value in step.reads)
+
+
+def _watches(step: Equation) -> bool:
+    return any(isinstance(value, Watched) for value in step.params.values())
 
 
 def _key(step: Equation) -> Any:

@@ -239,6 +239,10 @@ class Code:
             self.store(value, pointer, offset, dtype)
             return
         kind = value.type
+        if np.dtype(dtype).kind in "iub" and np.dtype(dtype).itemsize < 8 and self.target.vector_bits == 512:
+            # LLVM 22 writes a truncated item as wide as it was, if it knows that no other is meant.
+            bits = self.builder.bitcast(mask, ir.IntType(mask.type.count))
+            mask = self.builder.bitcast(self.builder.hidden(bits), mask.type)
         signature = ir.FunctionType(ir.VoidType(), [kind, POINTER, ir.I32, mask.type])
         args = [value, self.at(pointer, offset, dtype), _alignment(dtype), mask]
         function = self.module.declared(f"llvm.masked.store.{_suffix(kind)}.p0", signature)

@@ -18,6 +18,7 @@ from chainrule.compiler.nests.index import Index, dynamic, number
 from chainrule.compiler.nests.term import Term
 from chainrule.core.program import Equation, Operand, Value
 from chainrule.core.spec import Shape
+from chainrule.errors import IndexRangeError
 from chainrule.ops.index import Slot
 from chainrule.scalar.expr import Expr, walk
 
@@ -59,10 +60,21 @@ def looked_up(
     return tuple(places)
 
 
-def slots(key: tuple[Any, ...], shape: Shape) -> list[tuple[int, int]]:
-    """Return, for each index array of a key, which it is and the size of the axis it looks into."""
-    _, parts = _key_axes(key, shape, ())
-    return [(part.place, size) for part, _, size in parts if isinstance(part, Slot)]
+def slots(step: Equation) -> list[tuple[Value, int, str]]:
+    """Return each index array of a lookup, the size of the axis it looks into, and the error if wrong."""
+    first, *arrays = step.reads
+    shape = first.spec.shape if step.op.name == "picked" else step.params["shape"]
+    _, parts = _key_axes(step.params["key"], shape, ())
+    text = "index: a place is out of bounds for an axis of size"
+    return [(arrays[part.place], size, f"{text} {size}") for part, _, size in parts if isinstance(part, Slot)]
+
+
+def refuse_known(step: Equation) -> None:
+    """Raise IndexRangeError if a known integer is no place of what it looks into."""
+    for array, size, text in slots(step):
+        known = array.constant
+        if known is not None and ((known < -size) | (known >= size)).any():
+            raise IndexRangeError(text)
 
 
 def _key_axes(key: tuple[Any, ...], shape: Shape, common: Shape) -> tuple[int, list[Any]]:

@@ -108,15 +108,9 @@ class Lowering:
             self.elements.settle(value, self.copy(value, self.elements.split))
 
     def _check_places(self, step: Equation) -> None:
-        """Let the step report integers that are no places of what they look into; refuse known ones now."""
-        first, *arrays = step.reads
-        shape = first.spec.shape if step.op.name == "picked" else step.params["shape"]
-        for place, size in slots(step.params["key"], shape):
-            array = arrays[place]
-            text = f"index: a place is out of bounds for an axis of size {size}"
-            if (known := array.constant) is not None:
-                if ((known < -size) | (known >= size)).any():
-                    raise IndexRangeError(text)
+        """Let the step report integers that are no places of what they look into, but for known ones."""
+        for array, size, text in slots(step):
+            if array.constant is not None:
                 continue
             variables, at = self.elements.loops(array.spec.shape, "f")
             read = self.elements.of(array, at)

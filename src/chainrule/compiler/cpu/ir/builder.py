@@ -98,6 +98,10 @@ class Builder:
         """Write the value with the other sign."""
         return self.value(value.type, f"fneg {value.typed}")
 
+    def hidden(self, value: Value) -> Value:
+        """Write an integer once more, so that LLVM does not know which one it is."""
+        return self.value(value.type, f'call {value.type.text} asm "", "=r,0"({value.typed})')
+
     def select(self, condition: Value, yes: Value, no: Value) -> Value:
         """Write `yes` where the condition holds, `no` elsewhere."""
         return self.value(yes.type, f"select {condition.typed}, {yes.typed}, {no.typed}")
