@@ -13,6 +13,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.inspect import Diagnosis, Monitor, diagnose
 from chainrule.nn import functional as F
+from chainrule.train.report import diagnosed
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +246,7 @@ def test_text_json_and_page(digits: tuple[Any, Any]) -> None:
     plain = json.loads(found.json())
     assert plain["ok"] is False and plain["findings"][0]["kind"] == "value not finite"
     assert "NaN" not in found.json() and "Infinity" not in found.json()
-    page = found.section()
+    page = diagnosed(found)
     assert "<h2>Diagnosis</h2>" in page and "&#x27;1&#x27;" in page
 
 
