@@ -13,6 +13,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.inspect import Diagnosis, Monitor, diagnose
 from chainrule.nn import functional as F
+from chainrule.train.report import diagnosed
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +100,8 @@ def kinds(found: Diagnosis) -> list[str]:
     return [each.kind for each in found.findings]
 
 
-def one_batch(model: nn.Module, digits: tuple[Any, Any], loss: Any = None) -> Diagnosis:
-    return diagnose(model, (digits[0][:64], digits[1][:64]), loss)
+def one_batch(model: nn.Module, digits: tuple[Any, Any]) -> Diagnosis:
+    return diagnose(model, (digits[0][:64], digits[1][:64]))
 
 
 def scaled(model: nn.Module, factor: float) -> nn.Module:
@@ -131,12 +132,12 @@ def with_odd(function: Callable[[Any], Any]) -> nn.Module:
     return nn.Sequential(nn.Linear(64, 16), Odd(function), nn.Linear(16, 10))
 
 
-def kaiming_times(factor: float, depth: int) -> nn.Module:
-    model = mlp(depth=depth)
+def three_times_kaiming() -> nn.Module:
+    model = mlp(depth=12)
     for each in model.parameters():
         if each.ndim > 1:
             nn.init.kaiming_normal_(each)
-            each.assign(each.data * factor)
+            each.assign(each.data * 3.0)
     return model
 
 
@@ -145,8 +146,8 @@ DISEASES: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "saturated sigmoids": (lambda: scaled(mlp(nn.Sigmoid), 40.0), "saturated units", "1"),
     "saturated tanh": (lambda: scaled(mlp(nn.Tanh), 40.0), "saturated units", "3"),
     "vanishing depth": (lambda: mlp(nn.Sigmoid, 12), "vanishing gradient", "0"),
-    "exploding depth": (lambda: kaiming_times(3.0, 12), "exploding gradient", "0"),
-    "exploding values": (lambda: kaiming_times(3.0, 12), "exploding values", "24"),
+    "exploding depth": (three_times_kaiming, "exploding gradient", "0"),
+    "exploding values": (three_times_kaiming, "exploding values", "24"),
     "frozen parameter": (frozen, "frozen parameter", "2.weight"),
     "unreached parameter": (unreached, "no gradient", "spare.weight"),
     "nan in forward": (lambda: with_odd(lambda x: cr.log(x - 100.0)), "value not finite", "1"),
@@ -245,7 +246,7 @@ def test_text_json_and_page(digits: tuple[Any, Any]) -> None:
     plain = json.loads(found.json())
     assert plain["ok"] is False and plain["findings"][0]["kind"] == "value not finite"
     assert "NaN" not in found.json() and "Infinity" not in found.json()
-    page = found.section()
+    page = diagnosed(found)
     assert "<h2>Diagnosis</h2>" in page and "&#x27;1&#x27;" in page
 
 

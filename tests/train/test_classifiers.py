@@ -37,8 +37,8 @@ def pictures(count: int, side: int = 16, channels: int = 3) -> Dataset:
     return Dataset(np.clip(x, 0, 255).astype(np.uint8), y, ("level", "upright"))
 
 
-def stripes(count: int = 60) -> Splits:
-    return Splits(pictures(count), pictures(20), pictures(30), "stripes")
+def stripes() -> Splits:
+    return Splits(pictures(60), pictures(20), pictures(30), "stripes")
 
 
 def numbers(x: tuple[int, ...]) -> cr.Tensor:

@@ -1,9 +1,8 @@
 """The closed table of functions of numbers: what each one is called and how it changes.
 
-Every op body is written with these, and every target (NumPy, TeX, later LLVM) gives each of them a
+Every op body is written with these, and every target (NumPy, TeX, text, LLVM) gives each of them a
 meaning once. `partials(y, *args)` returns the derivative with respect to each argument, `y` being
-the function's own value. A function with an `expansion` is written in terms of the others, for
-targets that lack it.
+the function's own value. What a target lacks is written in terms of the others (`expansions`).
 """
 
 from __future__ import annotations

@@ -160,13 +160,10 @@ def write_report(
             figures.update(monitor.figures())
     except MissingDependencyError as error:
         notes = (f"no figures: {error.headline}; {error.hint}",)
-    sections: list[str] = []
-    if monitor is not None:
-        found = monitor.diagnosis()
-        sections.append(found.section())
+    found = None if monitor is None else monitor.diagnosis()
+    if found is not None:
         folder.write("diagnosis.json", found.json() + "\n")
-    title = f"{config['data']['name']}: {config['settings']['model']}"
-    folder.write("report.html", html_report(title, config, history, tested, figures, sections=sections))
+    folder.write("report.html", html_report(config, history, tested, figures, found))
     return notes
 
 

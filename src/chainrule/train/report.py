@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from chainrule.inspect import Diagnosis
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.history import History
 
@@ -25,24 +26,20 @@ tr + tr td { border-top: 1px solid #e4e4e4 } img { max-width: 100% } .headline {
 
 
 def html_report(
-    title: str,
     config: Mapping[str, Any],
     history: History,
     tested: Evaluation | None,
     figures: Mapping[str, bytes],
-    *,
-    sections: Iterable[str] = (),
+    diagnosis: Diagnosis | None = None,
 ) -> str:
-    """Return the page: `figures` are PNGs by their caption, `tested` the evaluation on the test split.
-
-    `sections` are further parts, in HTML.
-    """
+    """Return the page: `figures` are PNGs by their caption, `tested` the evaluation on the test split."""
+    title = f"{config['data']['name']}: {config['settings']['model']}"
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="headline">{escape(_headline(tested))}</p>',
         *(picture(caption, png) for caption, png in figures.items()),
         _classes(tested),
-        *sections,
+        diagnosed(diagnosis),
         "<h2>Settings</h2>",
         table(("setting", "value"), sorted(config["settings"].items())),
         "<h2>Data</h2>",
@@ -75,6 +72,19 @@ def _classes(tested: Evaluation | None) -> str:
         return ""
     rows = [(each.name, each.precision, each.recall, each.f1, each.samples) for each in tested.per_class()]
     return "<h2>Classes</h2>\n" + table(("class", "precision", "recall", "F1", "samples"), rows)
+
+
+def diagnosed(found: Diagnosis | None) -> str:
+    """Return what a diagnosis has found and measured, without figures; '' for none."""
+    if found is None:
+        return ""
+    items = [
+        f"<li><b>{escape(each.kind)}</b>: {escape(each.text)}. {escape(each.why.capitalize())}. "
+        f"Try: {escape(each.remedy)}.</li>"
+        for each in found.findings
+    ]
+    told = f"<ol>{''.join(items)}</ol>" if items else "<p>Nothing found.</p>"
+    return "\n".join(["<h2>Diagnosis</h2>", told, *(table(*each) for each in found.tables())])
 
 
 def picture(caption: str, png: bytes) -> str:

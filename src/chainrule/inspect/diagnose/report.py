@@ -1,6 +1,6 @@
-"""A diagnosis in words: findings first, then what was measured; as text, JSON, and part of a page.
+"""A diagnosis in words: findings first, then what was measured; as text and JSON.
 
-The numbers are those of the course that was watched; nothing is measured here.
+The numbers are those of the course that was watched; nothing is measured here. Pages are made elsewhere.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import Any
 
 from chainrule.inspect.diagnose.symptoms import Course, Limits, Symptom, symptoms
@@ -96,22 +95,6 @@ class Diagnosis:
         return "\n".join(lines)
 
     __repr__ = __str__
-
-    def section(self) -> str:
-        """Return the diagnosis as a part of an HTML page, without figures; all words are escaped."""
-        found = [
-            f"<li><b>{escape(each.kind)}</b>: {escape(each.text)}. {escape(each.why.capitalize())}. "
-            f"Try: {escape(each.remedy)}.</li>"
-            for each in self.findings
-        ]
-        parts = ["<h2>Diagnosis</h2>", f"<ol>{''.join(found)}</ol>" if found else "<p>Nothing found.</p>"]
-        for header, rows in self.tables():
-            head = "".join(f"<th>{escape(each)}</th>" for each in header)
-            body = "".join(
-                f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in rows
-            )
-            parts.append(f"<table>\n<tr>{head}</tr>\n{body}</table>")
-        return "\n".join(parts)
 
 
 def _short(number: float | None) -> str:

@@ -225,4 +225,4 @@ def _rect(
 
 def _framed(inner: Block, rect: tuple[float, float, float, float]) -> Frame:
     part = inner.plan.part
-    return Frame(*rect, frame_title(part), part.kind, part.key)
+    return Frame(*rect, frame_title(part), part.kind)

@@ -28,7 +28,6 @@ class Look:
 
 LOOKS = {
     "gate": Look("#FFFFFF", "#4A5160"),
-    "output": Look("#FFFFFF", "#1C2330"),
     "input": Look("#EEF1F4", "#8A93A0", 13.0),
     "constant": Look("#F7F8F9", "#B6BDC7", 13.0, dashed=True),
     "parameter": Look("#FFF4D6", "#B58900", 13.0),
@@ -70,7 +69,6 @@ class Frame:
     height: float
     title: str
     look: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
