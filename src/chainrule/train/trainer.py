@@ -34,7 +34,7 @@ from chainrule.train.evaluation import Evaluation
 from chainrule.train.finite import check_finite, finite
 from chainrule.train.history import History, Row
 from chainrule.train.inference import Inference, Prepare
-from chainrule.train.parts import check_parts, check_watchers
+from chainrule.train.parts import check_parts, check_trainable, check_watchers
 from chainrule.train.step import Loss, Penalty, Step, gradients
 from chainrule.train.tally import Tally, is_labels
 
@@ -125,6 +125,7 @@ class Trainer:
         NonFiniteError when the loss or a gradient stops being finite.
         """
         epochs = whole_number("fit", "epochs", epochs, least=0)
+        check_trainable(self.optimizer)
         check_watchers(watchers)
         data = _samples(train, "train")
         batches = Batches(data.x, data.y, batch_size, seed=seed)
