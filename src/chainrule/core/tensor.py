@@ -270,9 +270,18 @@ class Tensor:
             parts.append("requires_grad=True")
         return f"tensor({', '.join(parts)})"
 
-    # ---- NumPy's protocols ---------------------------------------------------------------------
+    # ---- protocols of NumPy and other libraries ------------------------------------------------
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.read("array"), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **wanted: Any) -> Any:
+        """Hand the array to another library, such as `torch.from_dlpack(x)` or `torch.tensor(x)`."""
+        array = self.read("__dlpack__")
+        backward = any(step < 0 for step in array.strides)  # which PyTorch ends the process at
+        return (array.copy() if backward else array).__dlpack__(**wanted)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._data.__dlpack_device__()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return named("numpy_ufunc")(ufunc, method, inputs, kwargs)
