@@ -114,16 +114,23 @@ class Op:
             given = {**dict.fromkeys(self.optional), **given}
             missing = [name for name in self.inputs if name not in given]
             if missing:
+                self._check_names(given, missing)
                 raise DTypeError(f"{self.heading}: {missing[0]!r} is missing", signature=self.signature)
             inputs = tuple(given.pop(name) for name in self.inputs)
-        for name in given:
-            if name not in self.parameters:
-                raise DTypeError(
-                    f"{self.heading}: there is no parameter {name!r}",
-                    signature=self.signature,
-                    hint=habit(PARAMETERS, name) or nearest(name, self.parameters),
-                )
+        self._check_names(given, ())
         return inputs, {**self.parameters, **given}
+
+    def _check_names(self, given: Mapping[str, Any], missing: Sequence[str]) -> None:
+        """Raise where a name is given that there is not; it may stand for an input that is missing."""
+        for name in given:
+            if name in self.parameters or (name in self.inputs and not self.variadic):
+                continue
+            other = f"here it is {missing[0]}" if len(missing) == 1 else ""
+            raise DTypeError(
+                f"{self.heading}: there is no parameter {name!r}",
+                signature=self.signature,
+                hint=habit(PARAMETERS, name) or other or nearest(name, [*self.parameters, *missing]),
+            )
 
     # ---- what a family derives -----------------------------------------------------------------
     def value(self, *arrays: Any, **params: Any) -> Any:
