@@ -8,6 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule.core.registry import named
 from chainrule.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
+from chainrule.nn import functional as F
 
 RNG = np.random.default_rng(0)
 SCORES, CUBE = RNG.normal(size=(5, 4)) * 3, RNG.normal(size=(2, 4, 3, 2))
@@ -86,6 +87,22 @@ def test_weights_given_by_name(name, kwargs) -> None:
     value, gradient, expected, slope = both(torch, name, (SCORES, target), kwargs, np.float64)
     np.testing.assert_allclose(value.data, expected)
     np.testing.assert_allclose(gradient.data, slope)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("name", "target", "arguments"),
+    [
+        ("huber_loss", OTHER, ("sum", 0.4)),
+        ("multi_margin_loss", LABELS, (2, 0.4, WEIGHT)),
+    ],
+)
+def test_arguments_have_the_order_of_torch(name, target, arguments) -> None:
+    torch = pytest.importorskip("torch")
+    given = [torch.tensor(each) if isinstance(each, np.ndarray) else each for each in arguments]
+    expected = getattr(torch.nn.functional, name)(torch.tensor(SCORES), torch.tensor(target), *given)
+    value = getattr(F, name)(SCORES, target, *arguments)
+    np.testing.assert_allclose(value.item(), expected.item())
 
 
 @pytest.mark.torch

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.core.mode import no_grad
 from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError, ShapeError, missing_name, nearest
-from chainrule.ops import activation, norm, pool, random, reduce
+from chainrule.ops import activation, loss, norm, pool, random, reduce
 from chainrule.ops import shape as movements
 from chainrule.ops.activation import elu, gelu, leaky_relu, relu, selu, sigmoid, silu, softplus
 from chainrule.ops.affine import embedding, linear, maxout, one_hot
@@ -28,7 +28,6 @@ from chainrule.ops.loss import (
     kl_div,
     l1_loss,
     mse_loss,
-    multi_margin_loss,
     nll_loss,
     smooth_l1_loss,
 )
@@ -235,6 +234,16 @@ def layer_norm(
 ) -> Tensor:
     """Normalise every sample over its last axes, of shape `normalized_shape`."""
     return norm.layer_norm(input, weight, bias, normalized_shape=normalized_shape, eps=eps)
+
+
+def multi_margin_loss(  # noqa: PLR0917 - PyTorch's signature
+    input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """Hinge loss to the power `p` (1 or 2) of scores and labels, divided by the number of classes.
+
+    `weight`, one number a class, multiplies the losses of the samples of that class.
+    """
+    return loss.multi_margin_loss(input, target, weight, p=p, margin=margin, reduction=reduction)
 
 
 def __getattr__(name: str) -> object:
