@@ -81,7 +81,7 @@ NET = nn.Linear(6, 3)
 
 def test_what_functions_inside_of_it_name_may_be_replaced(monkeypatch):
     several = cr.compile(lambda x: cr.stack([NET(x) for _ in range(2)]))
-    slope = cr.compile(lambda x: cr.grad(lambda x: NET(x).sum())(x))
+    slope = cr.compile(lambda x: cr.grad(lambda y: NET(y).sum())(x) * 1)
     for _ in range(2):
         np.testing.assert_allclose(several(X).data[1], NET(X).data, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(slope(X).data[1], NET.weight.data.sum(axis=0), rtol=1e-5, atol=1e-6)
