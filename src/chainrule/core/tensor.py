@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.core.calls import fitting
 from chainrule.core.habits import TENSORS, habit
 from chainrule.core.mode import Scope, mode
 from chainrule.core.operators import equality, in_place, method, operator
@@ -170,6 +171,7 @@ class Tensor:
         """Return a tensor with the same values (shared) and no history."""
         return Tensor(self)
 
+    @fitting
     def backward(self, gradient: Any = None) -> None:
         """Put d(this)/d(x) into `x.grad` of every tensor this one was computed from.
 
@@ -240,7 +242,8 @@ class Tensor:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Python and NumPy ask for protocols that tensors may lack
             raise AttributeError(name)
-        raise missing_name("tensor", name, dir(type(self)), habit(TENSORS, name))
+        of_values = f"x.numpy().{name}, of the values" if hasattr(np.ndarray, name) else ""
+        raise missing_name("tensor", name, dir(type(self)), habit(TENSORS, name) or of_values)
 
     def __copy__(self) -> Tensor:
         return Tensor(self, self.requires_grad, self.name)

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from chainrule.compiler import compile as compiled
+from chainrule.core.calls import fitting
 from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
@@ -73,6 +74,7 @@ class Trainer:
     True
     """
 
+    @fitting
     def __init__(
         self,
         model: Module,
@@ -104,6 +106,7 @@ class Trainer:
         self._compiled, self._updated = compiled(self._gradients), compiled(optimizer.step)
 
     # ---- training ------------------------------------------------------------------------------
+    @fitting
     def fit(
         self,
         train: Samples,
