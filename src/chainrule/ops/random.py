@@ -117,7 +117,7 @@ def normal(
 
 def _check_numbers(usage: str, **given: Any) -> None:
     for each, value in given.items():
-        if isinstance(value, tuple | list | np.ndarray) and np.ndim(value):
+        if isinstance(value, tuple | list):
             wrong = f"random.{usage.partition('(')[0]}: {each} must be a number, got {value}"
             raise DTypeError(wrong, hint=f"cr.random.{usage}")
 
@@ -135,7 +135,7 @@ def integers(low: int, high: int | None = None, shape: Any = (), stream: Stream 
 def permutation(n: int) -> Tensor:
     """Return the numbers 0 .. n-1 in random order."""
     _check_numbers("permutation(len(x)), as places: x[places]", n=n)
-    return Tensor(default.permutation(whole_number("random.permutation", "n", n)))
+    return Tensor(default.permutation(whole_number("random.permutation", "n", n, least=0)))
 
 
 @fitting
