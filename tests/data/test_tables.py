@@ -116,7 +116,7 @@ def test_targets_are_numbers_only_when_asked(tmp_path):
         (IRIS.replace("4.9", "1e99"), "line 3, column 'length': '1e99' does not fit"),
         (IRIS.replace("setosa", "").replace("virginica", ""), "line 2, column 'kind': the value is missing"),
         (IRIS.replace("4.9,3.0,setosa", "4.9,3.0,"), "line 3, column 'kind': the value is missing"),
-        (IRIS.replace("virginica", "setosa"), "only one class"),
+        (IRIS.replace("virginica", "setosa"), "column 'kind': only one class, 'setosa'"),
         ('a,b\n"1,2\n', "not a table"),
     ],
 )

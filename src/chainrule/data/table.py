@@ -53,6 +53,9 @@ def read_table(
     x = np.stack([_values(table, index) for index in features], axis=1)
     _present(table, column)
     y, classes = encode(table.cells[:, column], f"{path.name}, column {table.names[column]!r}", task)
+    if len(classes) == 1:
+        where = f"{path.name}, column {table.names[column]!r}"
+        raise DataError(f"{where}: only one class, {classes[0]!r}, so there is nothing to tell apart")
     return Source(path.stem, Dataset(x, y, classes))
 
 
