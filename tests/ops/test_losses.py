@@ -123,6 +123,12 @@ def test_large_scores_in_float32_are_as_precise_as_those_of_torch() -> None:
     np.testing.assert_allclose(gradient.data, slope)
 
 
+def test_one_score_for_two_classes_is_answered_with_the_loss_for_it() -> None:
+    with pytest.raises(IndexRangeError) as caught:
+        F.cross_entropy(cr.ones((2, 1)), [0, 1])
+    assert "binary_cross_entropy_with_logits" in caught.value.hint
+
+
 def test_classes_that_are_ruled_out_may_have_a_score_of_minus_infinity() -> None:
     scores = cr.tensor([[1.0, -np.inf, 1.0]], requires_grad=True)
     loss = named("cross_entropy")(scores, [0])
