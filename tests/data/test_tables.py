@@ -249,6 +249,7 @@ def test_damaged_archives_are_named(tmp_path, data):
     [
         ("minst", DataError, "no data set and no path is called 'minst'", "'mnist'"),
         ("cifar100", DataError, "'cifar100'", "'cifar10'"),
+        ("photographs", DataError, "'photographs'", "or the path of a folder of images"),
         ("./iris.cvs", DataError, "nothing lies at the path", ""),
         ("no/such/folder", DataError, "nothing lies at the path", "there is no folder"),
         ("iris.pkl", DataError, "nothing lies", ""),
