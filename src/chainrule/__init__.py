@@ -5,12 +5,15 @@ transformations `grad`, `vjp`, `jacobian` and `hessian`; networks are in `cr.nn`
 `cr.optim`. This file holds the public names and nothing else.
 """
 
-from importlib import import_module
-from typing import Any
+from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
+from typing import Any as _Any
 
+import numpy as _numpy
 from numpy import float32 as float32
 from numpy import float64 as float64
 
+from chainrule import errors as errors
 from chainrule.core import habits as _habits
 from chainrule.core.mode import enable_grad as enable_grad
 from chainrule.core.mode import no_grad as no_grad
@@ -20,7 +23,6 @@ from chainrule.core.transform import hessian as hessian
 from chainrule.core.transform import jacobian as jacobian
 from chainrule.core.transform import value_and_grad as value_and_grad
 from chainrule.core.transform import vjp as vjp
-from chainrule.errors import missing_name
 from chainrule.ops import random as random
 from chainrule.ops.arithmetic import abs as abs
 from chainrule.ops.arithmetic import add as add
@@ -125,18 +127,33 @@ _ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     """Import the packages above the engine when they are first named; hint at wrong names."""
     if name in _PACKAGES:
-        return import_module(f"chainrule.{name}")
+        return _import_module(f"chainrule.{name}")
     if name in _ELSEWHERE:
-        return getattr(import_module(_ELSEWHERE[name]), name)
+        return getattr(_import_module(_ELSEWHERE[name]), name)
     if name == "__version__":
-        return import_module("importlib.metadata").version("chainrule")
-    elsewhere = not name.startswith("__") and name in vars(import_module("chainrule.nn.functional"))
-    hint = f"chainrule.nn.functional.{name}" if elsewhere else _habits.habit(_habits.NAMES, name)
-    raise missing_name("chainrule", name, __dir__(), hint)
+        return _import_module("importlib.metadata").version("chainrule")
+    raise errors.missing_name("chainrule", name, __dir__(), "" if name.startswith("__") else _hint(name))
+
+
+def _hint(name: str) -> str:
+    """Return what stands for a name of NumPy or PyTorch, '' where nothing does."""
+    if name in _habits.NAMES:
+        return _habits.habit(_habits.NAMES, name)
+    if name in _import_module("chainrule.nn.functional").__all__:
+        return f"chainrule.nn.functional.{name}"
+    if callable(found := getattr(_numpy, name, None)) and not isinstance(found, type):
+        return f"np.{name} takes tensors, too: their values, without a gradient"
+    return f"np.{name}" if hasattr(_numpy, name) else ""
 
 
 def __dir__() -> list[str]:
-    return sorted({name for name in globals() if not name.startswith("_")} | _PACKAGES | _ELSEWHERE.keys())
+    modules = _PACKAGES | {"errors", "random"}
+    public = {name for name, value in globals().items() if name in modules or not _hidden(name, value)}
+    return sorted(public | _PACKAGES | _ELSEWHERE.keys())
+
+
+def _hidden(name: str, value: object) -> bool:
+    return name.startswith("_") or isinstance(value, _ModuleType)

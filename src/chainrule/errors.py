@@ -124,7 +124,8 @@ def user_line() -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the closest known spelling, or lists what exists."""
     choices = sorted(known)
-    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    alike = [each for each in choices if each.lower() == name.lower()]
+    close = alike or difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"
     listed = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")

@@ -208,6 +208,16 @@ def test_a_broken_picture_stops_training_or_is_left_out(chainrule: Chainrule, pi
     assert "broken.png" in chainrule("info", pictures, "--bad-images", "skip").out
 
 
+def test_runs_and_data_that_are_not_where_they_were(chainrule: Chainrule, pictures: Path) -> None:
+    chainrule("train", pictures, "--model", "linear", "--epochs", "1", "--out", "runs/one")
+    assert "did you mean 'one'?" in chainrule("evaluate", "runs/noe").err
+    assert "did you mean 'one'?" in chainrule("explain", "runs/noe").err
+    moved = pictures.rename(pictures.with_name("elsewhere"))
+    said = chainrule("evaluate", "runs/one")
+    assert said.status == 1 and f"no more at {pictures}" in said.err and "evaluate runs/one DATA" in said.err
+    assert chainrule("evaluate", "runs/one", moved).status == 0
+
+
 def test_archives_and_tables_for_prediction(chainrule: Chainrule, tmp_path: Path) -> None:
     chainrule("train", "blobs", "--epochs", "1", "--out", "run")
     np.savez(tmp_path / "a.npz", x=np.zeros((3, 2), np.float32))
@@ -237,8 +247,9 @@ WRONG = [
     (("train", "digits", "--epochs", "-1"), 2, "epochs: must be from 0"),
     (("train", "digits", "--rate", "1e9", "--optimizer", "sgd", "--schedule", "constant"), 1, "(layer '"),
     (("train", "digits", "--wings", "2"), 2, "--wings"),
-    (("evaluate", "nowhere"), 1, "nowhere: there is no such checkpoint file"),
-    (("predict", "nowhere", "a.png"), 1, "no such checkpoint file"),
+    (("evaluate", "nowhere"), 1, "nowhere: there is no such run folder"),
+    (("predict", "nowhere", "a.png"), 1, "a run is made by `chainrule train"),
+    (("check", "./nowhere"), 1, "nowhere: there is no such run folder"),
     (("info", "nowhere/x"), 1, "nothing lies at the path"),
     (("draw",), 2, "draw"),
     (("train", ""), 2, "the name is empty"),

@@ -9,31 +9,14 @@ import weakref
 
 import numpy as np
 import pytest
+from tests.compiler.learner import Learner
 
 import chainrule as cr
-from chainrule import nn, optim
+from chainrule import nn
 from chainrule.nn import functional as F
 
 X = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
 Y = np.arange(40) % 3
-
-
-class Learner:
-    """What many write: a class with a step."""
-
-    def __init__(self, seed: int = 0) -> None:
-        cr.random.seed(seed)
-        self.net = nn.Linear(6, 3)
-        self.rule = optim.SGD(self.net.parameters(), lr=0.1)
-
-    def plain(self, x, y):
-        self.rule.zero_grad()
-        loss = F.cross_entropy(self.net(x), y)
-        loss.backward()
-        self.rule.step()
-        return loss
-
-    step = cr.compile(plain)
 
 
 class Louder(Learner):

@@ -297,6 +297,7 @@ def test_an_error_names_the_clash_the_inputs_the_line_and_a_way_out():
     [
         (lambda: cr.sum(cr.ones(3), axsi=0), "DTypeError", "sum(x): there is no parameter 'axsi'"),
         (cr.exp, "DTypeError", "exp(x): 'x' is missing"),
+        (lambda: cr.exp(input=1.0), "DTypeError", "exp(x): there is no parameter 'input'"),
         (lambda: cr.exp(1.0, 2.0), "DTypeError", "exp(x): takes 1 argument(s), got 2"),
         (lambda: cr.exp("a"), "DTypeError", "exp(x): cannot take str 'a'"),
         (lambda: cr.ones(2) + None, "DTypeError", "add(a, b): cannot take NoneType None"),

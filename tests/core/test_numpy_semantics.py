@@ -135,6 +135,12 @@ def test_logaddexp_of_infinities_ties_and_integers():
     np.testing.assert_array_equal(curvature.data, [[0.25, -0.25], [-0.25, 0.25]])
 
 
+def test_reciprocals_of_integers_are_floats():
+    for dtype in (np.int64, np.uint8, np.bool_):
+        ours = cr.reciprocal(np.array([1, 1, 1], dtype) + np.array([0, 1, 3], np.uint8))
+        assert ours.dtype == np.float64 and ours.tolist() == [1.0, 0.5, 0.25]
+
+
 def test_integers_keep_their_dtype_and_do_not_wrap():
     for dtype in DTYPES[2:]:
         x = as_dtype(INTS, dtype)

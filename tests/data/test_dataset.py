@@ -52,6 +52,16 @@ def test_contradictions_are_refused(x, y, classes, message):
         Dataset(x, y, classes)
 
 
+def test_words_as_labels_become_classes_by_the_code_of_the_hint():
+    with pytest.raises(DataError) as caught:
+        Dataset(X, ["cat", "dog", "dog", "cat"])
+    assert caught.value.headline == "Dataset: y must hold real numbers, not words"
+    scope = {"np": np, "Dataset": Dataset, "x": X, "y": ["cat", "dog", "dog", "cat"]}
+    line, made = caught.value.hint.split(", then ")
+    exec(f"{line}\nmade = {made}", scope)
+    assert scope["made"].classes == ("cat", "dog") and scope["made"].y.tolist() == [0, 1, 1, 0]
+
+
 def test_an_index_too_far_is_an_index_error():
     data = Dataset(X, [0, 1, 1, 0])
     for wrong in (4, -5):

@@ -34,8 +34,10 @@ def train(path: Path, **options: object):
         IRIS.replace(",", ", "),
         IRIS.replace("setosa", '"setosa"'),
         "\ufeff" + IRIS,
+        IRIS.replace("\n", ",\n"),
+        IRIS.replace("a\n", "a,,\n"),
     ],
-    ids=["header", "no header", "semicolon", "tab", "crlf", "spaces", "quotes", "bom"],
+    ids=["header", "no header", "semicolon", "tab", "crlf", "spaces", "quotes", "bom", "comma", "commas"],
 )
 def test_the_ways_tables_are_written(tmp_path, text):
     data = train(table(tmp_path, text))
@@ -112,8 +114,9 @@ def test_targets_are_numbers_only_when_asked(tmp_path):
         (IRIS.replace("4.9", "NaN"), "line 3, column 'length': the value is missing"),
         (IRIS.replace("4.9", "inf"), "line 3, column 'length': 'inf' does not fit"),
         (IRIS.replace("4.9", "1e99"), "line 3, column 'length': '1e99' does not fit"),
+        (IRIS.replace("setosa", "").replace("virginica", ""), "line 2, column 'kind': the value is missing"),
         (IRIS.replace("4.9,3.0,setosa", "4.9,3.0,"), "line 3, column 'kind': the value is missing"),
-        (IRIS.replace("virginica", "setosa"), "only one class"),
+        (IRIS.replace("virginica", "setosa"), "column 'kind': only one class, 'setosa'"),
         ('a,b\n"1,2\n', "not a table"),
     ],
 )
@@ -246,6 +249,7 @@ def test_damaged_archives_are_named(tmp_path, data):
     [
         ("minst", DataError, "no data set and no path is called 'minst'", "'mnist'"),
         ("cifar100", DataError, "'cifar100'", "'cifar10'"),
+        ("photographs", DataError, "'photographs'", "or the path of a folder of images"),
         ("./iris.cvs", DataError, "nothing lies at the path", ""),
         ("no/such/folder", DataError, "nothing lies at the path", "there is no folder"),
         ("iris.pkl", DataError, "nothing lies", ""),

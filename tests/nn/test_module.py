@@ -70,7 +70,9 @@ def test_modes_types_and_gradients_reach_everything() -> None:
     assert {p.grad.dtype for p in block.parameters()} == {np.dtype(np.float64)}
     assert block.layers[1].num_batches_tracked.dtype == np.int64
     assert block.tied.weight is block.layers[0].weight
-    block.zero_grad()
+    block.zero_grad(set_to_none=False)
+    assert not any(p.grad.data.any() for p in block.parameters())
+    block.zero_grad(set_to_none=True)
     assert all(p.grad is None for p in block.float().parameters())
     block.requires_grad_(False)
     assert not block(np.ones((2, 3), np.float32)).requires_grad

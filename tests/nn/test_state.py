@@ -66,6 +66,16 @@ def test_loading_what_fits_returns_the_rest() -> None:
         target.load_state_dict({"0.bias": [1.0]}, strict=False)
 
 
+@pytest.mark.parametrize("names", [["model"], ["trainer", "model_state_dict"]])
+def test_a_checkpoint_of_more_than_the_weights_is_answered_with_where_they_are(names: list[str]) -> None:
+    state: dict[str, object] = dict(net().state_dict())
+    for name in reversed(names):
+        state = {"epoch": 3, "optimizer": {"state": {0: {"step": 1}}}, name: state}
+    with pytest.raises(CheckpointError) as error:
+        net().load_state_dict(state)
+    assert error.value.hint == f"load_state_dict(state{''.join(f'[{name!r}]' for name in names)})"
+
+
 @pytest.mark.parametrize(
     ("state", "message"),
     [

@@ -8,6 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule.core.registry import named
 from chainrule.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
+from chainrule.nn import functional as F
 
 RNG = np.random.default_rng(0)
 SCORES, CUBE = RNG.normal(size=(5, 4)) * 3, RNG.normal(size=(2, 4, 3, 2))
@@ -89,6 +90,22 @@ def test_weights_given_by_name(name, kwargs) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize(
+    ("name", "target", "arguments"),
+    [
+        ("huber_loss", OTHER, ("sum", 0.4)),
+        ("multi_margin_loss", LABELS, (2, 0.4, WEIGHT)),
+    ],
+)
+def test_arguments_have_the_order_of_torch(name, target, arguments) -> None:
+    torch = pytest.importorskip("torch")
+    given = [torch.tensor(each) if isinstance(each, np.ndarray) else each for each in arguments]
+    expected = getattr(torch.nn.functional, name)(torch.tensor(SCORES), torch.tensor(target), *given)
+    value = getattr(F, name)(SCORES, target, *arguments)
+    np.testing.assert_allclose(value.item(), expected.item())
+
+
+@pytest.mark.torch
 def test_large_scores_in_float32_are_as_precise_as_those_of_torch() -> None:
     torch = pytest.importorskip("torch")
     scores = np.array([[1e4, 1e4 - 1, -1e4], [-1e4, 0, 1e4], [9999.5, 1e4, 1e4]])
@@ -104,6 +121,12 @@ def test_large_scores_in_float32_are_as_precise_as_those_of_torch() -> None:
     )
     np.testing.assert_allclose(value.data, expected)
     np.testing.assert_allclose(gradient.data, slope)
+
+
+def test_one_score_for_two_classes_is_answered_with_the_loss_for_it() -> None:
+    with pytest.raises(IndexRangeError) as caught:
+        F.cross_entropy(cr.ones((2, 1)), [0, 1])
+    assert "binary_cross_entropy_with_logits" in caught.value.hint
 
 
 def test_classes_that_are_ruled_out_may_have_a_score_of_minus_infinity() -> None:

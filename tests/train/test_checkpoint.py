@@ -141,6 +141,20 @@ def test_a_missing_file_or_a_folder_is_named(name: str, tmp_path: Path) -> None:
         checkpoint.load(tmp_path / name)
 
 
+def test_archives_of_other_libraries_are_answered_with_how_they_are_read(tmp_path: Path) -> None:
+    from chainrule import nn
+
+    net = nn.Linear(3, 2)
+    path = tmp_path / "weights.npz"
+    np.savez(path, **{name: tensor.data + 1 for name, tensor in net.state_dict().items()})
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(path)
+    assert "load_state_dict takes what torch.load or np.load gives" in caught.value.hint
+    bias = net.bias.data.copy()
+    net.load_state_dict(np.load(path))
+    np.testing.assert_array_equal(net.bias.data, bias + 1)
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_disk_leaves_the_earlier_checkpoint(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -86,3 +86,14 @@ def test_a_rule_without_a_rate_is_trained_with() -> None:
     for compile in (True, False):
         history = made(optimizer=Fixed(MODEL.parameters()), compile=compile).fit((X, Y), epochs=2)
         assert len(history) == 2 and "rate" not in history.columns
+
+
+def test_frozen_parameters_cannot_be_trained() -> None:
+    model = nn.Sequential(nn.Linear(2, 2).requires_grad_(False), nn.Linear(2, 2))
+    trainer = Trainer(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1))
+    trainer.fit((X, Y))  # one layer is enough
+    model.requires_grad_(False)
+    with pytest.raises(ArgumentError) as caught:
+        trainer.fit((X, Y))
+    assert caught.value.headline.startswith("fit: all parameters that SGD holds are frozen")
+    assert trainer.predict(X).shape == (4, 2)

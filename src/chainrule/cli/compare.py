@@ -90,6 +90,9 @@ def _prepared(params: Mapping[str, Any], console: Console) -> tuple[told.Folder,
     if params["searches"] + params["regularisers"] > 1 or (params["searches"] and params["fractions"]):
         raise ArgumentError("compare: --searches, --regularisers and --fractions are asked one at a time")
     given, options = choices.settings(params), choices.data_options(params)
+    shares = choices.fractions(params["fractions"]) if params["fractions"] else ()
+    if params["regularisers"] and len(shares) > 1:
+        raise ArgumentError("compare: --regularisers takes one of --fractions", got=params["fractions"])
     seconds = choices.duration("--budget", params["budget"])
     data = params["data"] or "digits"
     splits = read_data(choices.source(data), options, 0.0, given.get("seed", 0))
@@ -98,27 +101,27 @@ def _prepared(params: Mapping[str, Any], console: Console) -> tuple[told.Folder,
         raise ArgumentError(
             f"compare: the folder {str(path)!r} is not empty", hint="--overwrite, or --out with another"
         )
+    work = _work(params, splits, given, seconds, shares)
     for remark in splits.remarks:
         console.print(remark, markup=False)
     counts = ", ".join(f"{len(part):,} {name}" for name, part in splits.parts.items())
     console.print(f"{splits.name}: {counts}; {params['budget']} -> {path}", markup=False)
-    target, work = told.Folder(path, f"{splits.name}: compared"), _work(params, splits, given, seconds)
+    target = told.Folder(path, f"{splits.name}: compared")
     target.begin()
     return target, work
 
 
-def _work(params: Mapping[str, Any], splits: Splits, given: dict[str, Any], seconds: float) -> Work:
+def _work(
+    params: Mapping[str, Any], splits: Splits, given: dict[str, Any], seconds: float, shares: Sequence[float]
+) -> Work:
     if params["searches"]:
         return _searches(Searches(splits, seconds))
     if params["regularisers"]:
-        share = min(1.0, SAMPLES / len(splits.train))
-        parts: tuple[float, ...] = choices.fractions(params["fractions"]) if params["fractions"] else (share,)
-        if len(parts) != 1:
-            raise ArgumentError("compare: --regularisers takes one of --fractions", got=params["fractions"])
-        tried = Trials(splits, by_regulariser(splits, parts[0], given), params["seeds"], seconds, equal=True)
+        share = shares[0] if shares else min(1.0, SAMPLES / len(splits.train))
+        tried = Trials(splits, by_regulariser(splits, share, given), params["seeds"], seconds, equal=True)
         return _trials(tried, effects, figures.gaps)
-    if params["fractions"]:
-        listed = by_fraction(splits, choices.fractions(params["fractions"]), given)
+    if shares:
+        listed = by_fraction(splits, shares, given)
         return _trials(Trials(splits, listed, params["seeds"], seconds), ahead, figures.against_samples)
     return _ladder(Ladder(splits, ladder(splits, params["rung"] or ()), given, seconds))
 

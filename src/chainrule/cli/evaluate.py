@@ -7,6 +7,7 @@ measured is `chainrule.train.evaluation`'s.
 from __future__ import annotations
 
 import json as notation
+import os
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from chainrule.cli import choices
 from chainrule.cli import options as o
+from chainrule.errors import DataError
 from chainrule.train.assembly import read_data
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.predictor import Predictor, choose_split
@@ -42,6 +44,8 @@ def evaluate(
         if predictor.images and choices.is_picture_folder(data):
             _, *size = predictor.sample_shape
             options = {**given, "size": size, "channels": "grey" if predictor.sample_shape[0] == 1 else "rgb"}
+    if data is None and os.path.isabs(source) and not os.path.exists(source):
+        raise DataError(f"evaluate: the data of the run are no more at {source}", hint=f"evaluate {run} DATA")
     splits = read_data(source, options, settings.validation, settings.seed)
     found = predictor.evaluate(choose_split(splits, split))
     if json:

@@ -18,6 +18,7 @@ from chainrule.inspect.expression import Expression, read_value
 from chainrule.train.assembly import loss_function
 from chainrule.train.inference import evaluating
 from chainrule.train.predictor import Predictor
+from chainrule.train.run import no_run
 
 What = Annotated[
     str,
@@ -60,9 +61,16 @@ def subject(
     return what, of_expression(verb, what, given or [])
 
 
+def _refuse_lost_run(text: str, given: Sequence[str]) -> None:
+    """Raise where an expression without values looks like the path of a run that is not there."""
+    if not given and "/" in text and Path(text).parent.is_dir():
+        raise no_run(Path(text))
+
+
 def of_expression(verb: str, text: str, given: Sequence[str]) -> Tensor:
     """Return the value of an expression with `NAME=VALUE` given for its names."""
     values: dict[str, Any] = {}
+    _refuse_lost_run(text, given)
     for each in given:
         name, sign, value = each.partition("=")
         if each.startswith("--") or not sign:

@@ -1,14 +1,16 @@
 """Naming: the models, optimisers and tensors that a function names, which others may take the place of.
 
-They are looked for in its code: globals, variables of the functions around it, attributes of the
-instance that a method belongs to; and in the functions that it wraps. What it calls is not looked into.
+They are looked for in its code, in that of lambdas and comprehensions inside of it, and in the functions
+that it wraps: globals, variables of the functions around it, attributes of the instance that a method
+belongs to, also where other methods of the instance name them. What else it calls is not looked into.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from types import MethodType
+from inspect import unwrap
+from types import CodeType, MethodType
 from typing import Any
 
 from chainrule.compiler.arguments import is_state
@@ -38,11 +40,12 @@ def _wrapped(f: Any) -> Iterator[Any]:
 def _kept(trace: Trace, f: Any) -> list[Any]:
     """Make the program hold only while what one function names is what it is now; return that."""
     found: list[Any] = []
-    owners = [f.__globals__]
-    if isinstance(own := getattr(getattr(f, "__self__", None), "__dict__", None), dict):
-        owners.append(own)
-    for owner in owners:
-        names = [name for name in f.__code__.co_names if is_state(owner.get(name))]
+    used = _names(f.__code__)
+    owners = [(f.__globals__, used)]
+    if isinstance(own := getattr(instance := getattr(f, "__self__", None), "__dict__", None), dict):
+        owners.append((own, _names_within(type(instance), used)))
+    for owner, used in owners:
+        names = [name for name in used if is_state(owner.get(name))]
         trace.keep(owner, *names)
         found += [owner[name] for name in names]
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
@@ -50,4 +53,27 @@ def _kept(trace: Trace, f: Any) -> list[Any]:
             if is_state(cell.cell_contents):
                 trace.guard(cell, "cell_contents", name)
                 found.append(cell.cell_contents)
+    return found
+
+
+def _names(code: CodeType) -> dict[str, None]:
+    """Return the names that code uses, and those of functions that are written inside of it, in order."""
+    found = dict.fromkeys(code.co_names)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            found |= _names(inner)
+    return found
+
+
+def _names_within(kind: type, names: Mapping[str, None]) -> dict[str, None]:
+    """Return the names, and those that methods and properties of a class use which they may stand for."""
+    found, left = dict(names), list(names)
+    while left:
+        name = left.pop()
+        for each in kind.__mro__:
+            method = vars(each).get(name)
+            code = getattr(unwrap(getattr(method, "fget", method)), "__code__", None)
+            new = [] if code is None else [other for other in _names(code) if other not in found]
+            found.update(dict.fromkeys(new))
+            left += new
     return found

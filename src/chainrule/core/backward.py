@@ -7,7 +7,7 @@ gradients are tensors with a history of their own and differentiate again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,15 @@ from chainrule.core.registry import named, public
 from chainrule.core.spec import is_float
 from chainrule.core.tensor import Tensor, describe
 from chainrule.errors import GraphError, ShapeError
+
+
+def forget(tensors: Iterable[Tensor], to_none: bool = True) -> None:
+    """Forget the gradients of `tensors`: set them to None, or to zeros where there are some."""
+    for each in tensors:
+        if to_none:
+            each.grad = None
+        elif each.grad is not None:
+            each.grad.assign(0.0)
 
 
 def reachable(output: Tensor) -> list[Tensor]:

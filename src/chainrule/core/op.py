@@ -13,14 +13,14 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
-from chainrule.core.habits import PARAMETERS, habit
+from chainrule.core.calls import misfit
 from chainrule.core.mode import mode, module_path
 from chainrule.core.registry import register
 from chainrule.core.sample import Sample, Wrong
 from chainrule.core.spec import Array, Spec, spec_of
 from chainrule.core.tensor import NO_PARAMETERS, Tensor, tick, to_array
 from chainrule.core.weak import told
-from chainrule.errors import ArgumentError, ChainruleError, DTypeError, GraphError, IndexRangeError, nearest
+from chainrule.errors import ArgumentError, ChainruleError, DTypeError, GraphError, IndexRangeError
 
 _new = Tensor.__new__
 
@@ -101,32 +101,14 @@ class Op:
         """Sort a call into inputs and parameters, in NumPy's manner: either may be given by name."""
         if len(args) == self.arity and kwargs.keys() <= self.parameters.keys():
             return tuple(args), {**self.parameters, **kwargs}  # the usual call, without the detour
-        if self.variadic:
-            given, inputs = dict(kwargs), tuple(args)
-        else:
-            names = (*self.inputs, *self.parameters)
-            if len(args) > len(names):
-                raise DTypeError(
-                    f"{self.heading}: takes {len(names)} argument(s), got {len(args)}",
-                    signature=self.signature,
-                )
-            given = dict(zip(names, args, strict=False))
-            for name, value in kwargs.items():
-                if name in given:
-                    raise DTypeError(f"{self.heading}: {name!r} is given twice", signature=self.signature)
-                given[name] = value
-            given = {**dict.fromkeys(self.optional), **given}
-            missing = [name for name in self.inputs if name not in given]
-            if missing:
-                raise DTypeError(f"{self.heading}: {missing[0]!r} is missing", signature=self.signature)
-            inputs = tuple(given.pop(name) for name in self.inputs)
-        for name in given:
-            if name not in self.parameters:
-                raise DTypeError(
-                    f"{self.heading}: there is no parameter {name!r}",
-                    signature=self.signature,
-                    hint=habit(PARAMETERS, name) or nearest(name, self.parameters),
-                )
+        names = tuple(self.parameters) if self.variadic else (*self.inputs, *self.parameters)
+        placed = () if self.variadic else args
+        required = () if self.variadic else [each for each in self.inputs if each not in self.optional]
+        wrong = misfit(self.name, names, required, len(placed), kwargs)
+        if wrong is not None:
+            raise DTypeError(f"{self.heading}: {wrong[0]}", signature=self.signature, hint=wrong[1])
+        given = {**dict.fromkeys(self.optional), **dict(zip(names, placed, strict=False)), **kwargs}
+        inputs = tuple(args) if self.variadic else tuple(given.pop(name) for name in self.inputs)
         return inputs, {**self.parameters, **given}
 
     # ---- what a family derives -----------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from chainrule.core.calls import fitting
 from chainrule.errors import UnknownNameError, nearest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -26,7 +27,7 @@ def register(name: str, function: Function) -> Function:
 
 def public(function: Function) -> Function:
     """Decorate a plain function so that it is found by its name, as ops are."""
-    return register(function.__name__, function)
+    return register(function.__name__, fitting(function))
 
 
 def named(name: str) -> Callable[..., Any]:

@@ -49,10 +49,11 @@ def known_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     try:
         found = np.dtype(dtype)
     except TypeError as error:
-        size = (
-            "; a shape of several axes is a tuple, as in cr.zeros((2, 3))" if isinstance(dtype, int) else ""
-        )
-        hint = f"use cr.float32 or 'float64'{size}"
+        hint = "use cr.float32 or 'float64'"
+        if isinstance(dtype, int):
+            hint += "; a shape of several axes is a tuple, as in cr.zeros((2, 3))"
+        elif str(dtype).startswith(("cpu", "cuda", "mps")):
+            hint = "a device is not needed: everything runs on the CPU"
         raise DTypeError(f"dtype: {dtype!r} is not a dtype", hint=hint) from error
     if found.kind not in "fiub" or found.itemsize > 8:
         words = "; np.unique(words, return_inverse=True)[1] numbers words" if found.kind in "US" else ""

@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.core.calls import fitting
 from chainrule.core.habits import TENSORS, habit
 from chainrule.core.mode import Scope, mode, module_path
 from chainrule.core.operators import equality, in_place, method, operator
@@ -174,6 +175,7 @@ class Tensor:
         """Return a tensor with the same values (shared) and no history."""
         return Tensor(self)
 
+    @fitting
     def backward(self, gradient: Any = None) -> None:
         """Put d(this)/d(x) into `x.grad` of every tensor this one was computed from.
 
@@ -244,7 +246,8 @@ class Tensor:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Python and NumPy ask for protocols that tensors may lack
             raise AttributeError(name)
-        raise missing_name("tensor", name, dir(type(self)), habit(TENSORS, name))
+        of_values = f"x.numpy().{name}, of the values" if hasattr(np.ndarray, name) else ""
+        raise missing_name("tensor", name, dir(type(self)), habit(TENSORS, name) or of_values)
 
     def __copy__(self) -> Tensor:
         return Tensor(self, self.requires_grad, self.name)
@@ -274,9 +277,18 @@ class Tensor:
             parts.append("requires_grad=True")
         return f"tensor({', '.join(parts)})"
 
-    # ---- NumPy's protocols ---------------------------------------------------------------------
+    # ---- protocols of NumPy and other libraries ------------------------------------------------
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.read("array"), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **wanted: Any) -> Any:
+        """Hand the array to another library, such as `torch.from_dlpack(x)` or `torch.tensor(x)`."""
+        array = self.read("__dlpack__")
+        backward = any(step < 0 for step in array.strides)  # which PyTorch ends the process at
+        return (array.copy() if backward else array).__dlpack__(**wanted)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._data.__dlpack_device__()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return named("numpy_ufunc")(ufunc, method, inputs, kwargs)

@@ -16,6 +16,7 @@ from chainrule.data.pixels import read_image
 from chainrule.data.sources import load, names
 from chainrule.data.toys import blobs, circles, moons, spiral, xor
 from chainrule.data.transform import TensorTransform
+from chainrule.errors import missing_name
 
 __all__ = [
     "Batches",
@@ -37,3 +38,15 @@ __all__ = [
     "summary",
     "xor",
 ]
+
+_HABITS = {
+    "DataLoader": "Batches(x, y, batch_size, shuffle=True, seed=0)",
+    "ImageFolder": "load(folder), for root/class/*.jpg",
+    "TensorDataset": "Dataset(x, y), or the arrays themselves",
+    "random_split": "load(name_or_path, validation=0.1, test=0.1)",
+}
+
+
+def __getattr__(name: str) -> object:
+    hint = f"here it is {_HABITS[name]}" if name in _HABITS else ""
+    raise missing_name("chainrule.data", name, __all__, hint)

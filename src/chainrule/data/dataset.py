@@ -165,7 +165,10 @@ def _check_samples(x: Array, y: Array) -> None:
         raise DataError("Dataset: x is empty", got=f"x {x.shape}, y {y.shape}")
     for name, values in (("x", x), ("y", y)):
         if values.dtype.kind not in "iubf":
-            raise DataError(f"Dataset: {name} must hold real numbers, not {values.dtype}")
+            words = name == "y" and values.dtype.kind in "US"
+            hint = "classes, y = np.unique(y, return_inverse=True), then Dataset(x, y, tuple(classes))"
+            wrong = f"Dataset: {name} must hold real numbers, not {'words' if words else values.dtype}"
+            raise DataError(wrong, hint=hint if words else "")
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
             raise DataError(

@@ -146,8 +146,9 @@ def _missing(text: str, path: Path) -> DataError:
     if path.name != text or path.suffix:
         found = nearest(path.name, beside) if path.parent.is_dir() else f"there is no folder {path.parent}"
         return DataError(f"load: nothing lies at the path {text!r}", hint=found)
+    hint = nearest(text, [*names(), *beside])
     return DataError(
         f"load: no data set and no path is called {text!r}",
         got=f"names: {', '.join(names())}",
-        hint=nearest(text, [*names(), *beside]),
+        hint=hint if hint.startswith("did") else "or the path of a folder of images, a .csv or an .npz",
     )

@@ -53,6 +53,9 @@ def read_table(
     x = np.stack([_values(table, index) for index in features], axis=1)
     _present(table, column)
     y, classes = encode(table.cells[:, column], f"{path.name}, column {table.names[column]!r}", task)
+    if len(classes) == 1:
+        where = f"{path.name}, column {table.names[column]!r}"
+        raise DataError(f"{where}: only one class, {classes[0]!r}, so there is nothing to tell apart")
     return Source(path.stem, Dataset(x, y, classes))
 
 
@@ -87,11 +90,13 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
             file.seek(0)
             delimiter = max(",;\t", key=start.count)
             reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
-            return [
-                (reader.line_num, [cell.strip() for cell in cells])
-                for cells in reader
-                if any(cell.strip() for cell in cells)
-            ]
+            return _without_end(
+                [
+                    (reader.line_num, [cell.strip() for cell in cells])
+                    for cells in reader
+                    if any(cell.strip() for cell in cells)
+                ]
+            )
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path.name}: not text in UTF-8 ({error.reason} at byte {error.start})",
@@ -99,6 +104,19 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
         ) from error
     except csv.Error as error:
         raise DataError(f"{path.name}: not a table of comma-separated values ({error})") from error
+
+
+def _without_end(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Return the rows without columns at the end that are empty throughout: each line ends with a comma.
+
+    The line of names may go without that comma.
+    """
+    while rows and not any(cells[-1] for _, cells in rows[1:] or rows):
+        names = rows[0][1]
+        if names[-1] and len(names) >= len(rows[-1][1]):
+            break  # a column with a name, whose values are missing
+        rows = [(line, cells if cells[-1] else cells[:-1]) for line, cells in rows]
+    return rows
 
 
 def _looks_like_header(grid: Array, label: int | str | None) -> bool:

@@ -59,4 +59,4 @@ from chainrule.nn.shape import Identity as Identity
 def __getattr__(name: str) -> object:
     known = [each for each in globals() if each[0].isupper()]
     hint = f"here it is {_HABITS[name]}" if name in _HABITS else ""
-    raise missing_name("nn", name, [*known, "summary"], hint)
+    raise missing_name("nn", name, [*known, "functional", "init", "summary"], hint)

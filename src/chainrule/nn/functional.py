@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.calls import fitting
 from chainrule.core.mode import no_grad
 from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.errors import ArgumentError, ShapeError, missing_name, nearest
-from chainrule.ops import activation, norm, pool, random, reduce
+from chainrule.ops import activation, loss, norm, pool, random, reduce
 from chainrule.ops import shape as movements
 from chainrule.ops.activation import elu, gelu, leaky_relu, relu, selu, sigmoid, silu, softplus
 from chainrule.ops.affine import embedding, linear, maxout, one_hot
@@ -28,7 +29,6 @@ from chainrule.ops.loss import (
     kl_div,
     l1_loss,
     mse_loss,
-    multi_margin_loss,
     nll_loss,
     smooth_l1_loss,
 )
@@ -82,12 +82,14 @@ __all__ = [
 _PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
+@fitting
 def softmax(input: Any, dim: int | None = None) -> Tensor:
     """Scores as probabilities along `dim`; None is PyTorch's choice (0 for 0, 1 or 3 axes, else 1)."""
     x = as_tensor(input)
     return activation.softmax(x, axis=_implied(x) if dim is None else dim)
 
 
+@fitting
 def log_softmax(input: Any, dim: int | None = None) -> Tensor:
     """Logarithm of the softmax along `dim`, precise for small probabilities."""
     x = as_tensor(input)
@@ -98,6 +100,7 @@ def _implied(x: Tensor) -> int:
     return 0 if x.ndim in (0, 1, 3) else 1
 
 
+@fitting
 def prelu(input: Any, weight: Any) -> Tensor:
     """Leaky ReLU with learned slopes: one, or one for each channel (axis 1)."""
     x, slope = as_tensor(input), as_tensor(weight)
@@ -110,6 +113,7 @@ def prelu(input: Any, weight: Any) -> Tensor:
     return activation.prelu(x, slope)
 
 
+@fitting
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
     """Widen the last axes, as PyTorch counts: `pad` is (left, right, top, bottom, ...), last axis first.
 
@@ -126,12 +130,14 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
     return movements.pad(x, tuple(widths), _PAD_MODES.get(mode, mode), value)
 
 
+@fitting
 def dropout(input: Any, p: float = 0.5, training: bool = True) -> Tensor:
     """Set each number to 0 with probability `p`, and divide the rest by 1 - p; nothing unless training."""
     x = as_tensor(input)
     return _dropped(x, p, training, x.shape)
 
 
+@fitting
 def dropout2d(input: Any, p: float = 0.5, training: bool = True) -> Tensor:
     """Set each whole channel (axis 1) to 0 with probability `p`, and divide the rest by 1 - p."""
     x = as_tensor(input)
@@ -142,6 +148,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True) -> Tensor:
     return _dropped(x, p, training, (*x.shape[:2], *(1,) * (x.ndim - 2)))
 
 
+@fitting
 def stochastic_depth(input: Any, p: float, mode: str, training: bool = True) -> Tensor:
     """Set whole samples ("row") or the whole batch ("batch") to 0 with probability `p`, rest / (1 - p).
 
@@ -164,6 +171,7 @@ def _dropped(x: Tensor, p: float, training: bool, shape: tuple[int, ...]) -> Ten
     return norm.dropout(x, random.bernoulli(shape, 1.0 - p, x.dtype), p=p)
 
 
+@fitting
 def fractional_max_pool2d(
     input: Any,
     kernel_size: Any,
@@ -192,6 +200,7 @@ def fractional_max_pool2d(
     return pool.fractional_max_pool2d(x, _random_samples, kernel_size=kernel_size, output_size=output_size)
 
 
+@fitting
 def batch_norm(  # noqa: PLR0917 - PyTorch's signature
     input: Any,
     running_mean: Tensor | None,
@@ -230,6 +239,7 @@ def batch_norm(  # noqa: PLR0917 - PyTorch's signature
     return norm.batch_norm(x, mean, variance, weight, bias, eps=eps)
 
 
+@fitting
 def layer_norm(
     input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Tensor:
@@ -237,5 +247,16 @@ def layer_norm(
     return norm.layer_norm(input, weight, bias, normalized_shape=normalized_shape, eps=eps)
 
 
+@fitting
+def multi_margin_loss(  # noqa: PLR0917 - PyTorch's signature
+    input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """Hinge loss to the power `p` (1 or 2) of scores and labels, divided by the number of classes.
+
+    `weight`, one number a class, multiplies the losses of the samples of that class.
+    """
+    return loss.multi_margin_loss(input, target, weight, p=p, margin=margin, reduction=reduction)
+
+
 def __getattr__(name: str) -> object:
-    raise missing_name("nn.functional", name, globals())
+    raise missing_name("nn.functional", name, __all__)

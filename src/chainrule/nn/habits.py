@@ -6,6 +6,8 @@ Names of modules are asked for in `nn`, methods on a model; the answers are hint
 from __future__ import annotations
 
 HABITS = {
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "a loop over time in forward, of nn.Linear layers"),
+    **dict.fromkeys(("DataParallel", "DistributedDataParallel"), "not needed: threads share each step"),
     "Dense": "nn.Linear(in_features, out_features): the inputs come first, activations are layers",
     "Conv1D": "nn.Conv1d(in_channels, out_channels, kernel_size), on (n, channels, length)",
     "Conv2D": "nn.Conv2d(in_channels, out_channels, kernel_size), on (n, channels, height, width)",
@@ -22,6 +24,10 @@ HABITS = {
     "Layer": "nn.Module: make parts in __init__, use them in forward",
     "Model": "nn.Module: make parts in __init__, use them in forward",
     "Swish": "nn.SiLU()",
+    "ModuleDict": "nn.ModuleList, or attributes of the module",
+    "MultiheadAttention": "F.softmax(q @ k.swapaxes(-1, -2) / d**0.5, dim=-1) @ v, of nn.Linear layers",
+    "ZeroPad2d": "F.pad(x, (left, right, top, bottom)), of nn.functional",
+    "utils": "optim.clip_grad_norm_(parameters, max_norm), of chainrule.optim",
     "DropPath": "nn.StochasticDepth(p, mode='row')",
 }
 
@@ -33,6 +39,9 @@ METHODS = {
     "summary": "print(model), or print(nn.summary(model, (1, ...))) for output shapes",
     "save": "chainrule.train.checkpoint.save(path, model.state_dict())",
     "load": "model.load_state_dict(chainrule.train.checkpoint.load(path))",
-    "cuda": "not needed: everything runs on the CPU",
-    "cpu": "not needed: everything runs on the CPU",
+    **dict.fromkeys(("cuda", "cpu", "share_memory"), "not needed: everything runs on the CPU"),
+    **dict.fromkeys(
+        ("register_full_backward_hook", "register_backward_hook"),
+        "register_forward_hook; gradients are in .grad of every tensor after backward()",
+    ),
 }

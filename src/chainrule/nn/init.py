@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.spec import Array
 from chainrule.core.tensor import Tensor
-from chainrule.errors import ArgumentError, ShapeError, nearest
+from chainrule.errors import ArgumentError, ShapeError, missing_name, nearest
 from chainrule.ops import random
 
 T = TypeVar("T", bound=Tensor)
@@ -141,3 +141,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, name: s
 def _filled(tensor: T, values: Array) -> T:
     tensor.assign(values)
     return tensor
+
+
+def __getattr__(name: str) -> object:
+    raise missing_name("nn.init", name, [each for each in globals() if each.endswith("_")])

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from chainrule.core.attributes import followed, modes, parts
+from chainrule.core.backward import forget
 from chainrule.core.mode import Scope, mode, module_path
 from chainrule.core.spec import known_dtype
 from chainrule.core.tensor import Tensor
@@ -279,10 +280,9 @@ class Module:
             parameter.requires_grad = requires_grad
         return self
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
-        for parameter in self.parameters():
-            parameter.grad = None
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters: set them to None, or to zeros."""
+        forget(self.parameters(), set_to_none)
 
     def to(self, dtype: Any) -> Self:
         """Convert parameters and buffers of floats to another float dtype, in place."""

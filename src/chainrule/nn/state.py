@@ -35,6 +35,13 @@ def load_state(title: str, own: Mapping[str, Tensor], state: Any, strict: bool) 
         "missing": _told(clash.missing_keys, clash.unexpected_keys) if strict else [],
         "unexpected": _told(clash.unexpected_keys, clash.missing_keys or own) if strict else [],
     }
+    inside = _within(own, state) if len(clash.missing_keys) == len(own) else ""
+    if inside:
+        raise CheckpointError(
+            f"{title}: the tensors are not in the state itself, but inside of it",
+            got=f"a state with {', '.join(map(repr, given))}",
+            hint=f"load_state_dict(state{inside})",
+        )
     if any(problems.values()):
         counts = ", ".join(f"{len(names)} {what}" for what, names in problems.items() if names)
         raise CheckpointError(
@@ -47,6 +54,17 @@ def load_state(title: str, own: Mapping[str, Tensor], state: Any, strict: bool) 
     for name, array in arrays.items():
         own[name].assign(array)
     return clash
+
+
+def _within(own: Mapping[str, Tensor], state: Mapping[Any, Any]) -> str:
+    """Return the indices, as they are written, to where a checkpoint of more holds the names of `own`."""
+    for name, inner in state.items():
+        if isinstance(inner, Mapping):
+            if own.keys() & inner.keys():
+                return f"[{name!r}]"
+            if deeper := _within(own, inner):
+                return f"[{name!r}]{deeper}"
+    return ""
 
 
 def _misfit(name: str, array: Array, own: Tensor) -> str:

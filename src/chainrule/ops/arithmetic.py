@@ -97,7 +97,7 @@ def square(x: Expr) -> Expr:
 
 @elementwise(domain=(0.5, 2.0))
 def reciprocal(x: Expr) -> Expr:
-    """One divided by the number."""
+    """One divided by the number; integers, whose reciprocals NumPy rounds to 0, give floats."""
     return 1.0 / x
 
 

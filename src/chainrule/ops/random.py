@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.core.calls import fitting
 from chainrule.core.families import opaque
 from chainrule.core.habits import RANDOM, habit
 from chainrule.core.sample import sample
 from chainrule.core.spec import Array, Spec, known_dtype, known_shape
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
+from chainrule.core.whole import whole_number
 from chainrule.errors import ArgumentError, DTypeError, missing_name
 from chainrule.ops.arithmetic import astype
 from chainrule.ops.compare import less
@@ -25,7 +27,8 @@ default = Stream(0)
 
 
 def __getattr__(name: str) -> Any:
-    raise missing_name("chainrule.random", name, globals(), habit(RANDOM, name))
+    known = [each for each, value in globals().items() if getattr(value, "__module__", "") == __name__]
+    raise missing_name("chainrule.random", name, known, habit(RANDOM, name))
 
 
 def seed(n: int) -> None:
@@ -80,6 +83,7 @@ def drawn(
     return (source.normal if kind == "normal" else source.uniform)(shape, one, two, dtype)
 
 
+@fitting
 def uniform(
     shape: Any = (),
     low: float = 0.0,
@@ -88,12 +92,14 @@ def uniform(
     stream: Stream | None = None,
 ) -> Tensor:
     """Return numbers drawn evenly from [low, high), from `stream` if it is given."""
+    _check_numbers("uniform(shape, low, high)", low=low, high=high)
     if not low < high:
         raise ArgumentError(f"random.uniform: low must be below high, got [{low}, {high})")
     size = known_shape(shape, "random.uniform")
     return drawn(shape=size, numbers=(low, high), dtype=known_dtype(dtype), stream=stream)
 
 
+@fitting
 def normal(
     shape: Any = (),
     mean: float = 0.0,
@@ -102,24 +108,37 @@ def normal(
     stream: Stream | None = None,
 ) -> Tensor:
     """Return numbers drawn from the normal distribution, from `stream` if it is given."""
+    _check_numbers("normal(shape, mean, std)", mean=mean, std=std)
     if std < 0:
         raise ArgumentError(f"random.normal: std must not be negative, got {std}")
     size = known_shape(shape, "random.normal")
     return drawn(kind="normal", shape=size, numbers=(mean, std), dtype=known_dtype(dtype), stream=stream)
 
 
+def _check_numbers(usage: str, **given: Any) -> None:
+    for each, value in given.items():
+        if isinstance(value, tuple | list):
+            wrong = f"random.{usage.partition('(')[0]}: {each} must be a number, got {value}"
+            raise DTypeError(wrong, hint=f"cr.random.{usage}")
+
+
+@fitting
 def integers(low: int, high: int | None = None, shape: Any = (), stream: Stream | None = None) -> Tensor:
     """Return int64 numbers drawn evenly from [low, high), or from [0, low) when `high` is None."""
+    _check_numbers("integers(low, high, shape)", low=low, high=high)
     numbers = (0, low) if high is None else (low, high)
     size = known_shape(shape, "random.integers")
     return drawn(kind="integers", shape=size, numbers=numbers, stream=stream)
 
 
+@fitting
 def permutation(n: int) -> Tensor:
     """Return the numbers 0 .. n-1 in random order."""
-    return Tensor(default.permutation(n))
+    _check_numbers("permutation(len(x)), as places: x[places]", n=n)
+    return Tensor(default.permutation(whole_number("random.permutation", "n", n, least=0)))
 
 
+@fitting
 def bernoulli(
     shape: Any, p: float, dtype: npt.DTypeLike = np.float32, stream: Stream | None = None
 ) -> Tensor:

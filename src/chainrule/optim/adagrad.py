@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule import scalar
+from chainrule.core.calls import fitting
 from chainrule.core.families import elementwise
 from chainrule.core.sample import Real, sample
 from chainrule.core.spec import known_dtype
@@ -45,6 +46,7 @@ class Adagrad(Optimizer):
         ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"), NOT_NEGATIVE
     )
 
+    @fitting
     def __init__(
         self,
         params: Any,

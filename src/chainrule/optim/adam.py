@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from chainrule import scalar
+from chainrule.core.calls import fitting
 from chainrule.core.families import elementwise
 from chainrule.core.sample import Real, sample
 from chainrule.core.spec import known_dtype
@@ -59,6 +60,7 @@ class Adam(Optimizer):
         "lr": NOT_NEGATIVE, "betas": FRACTION, "eps": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE,
     }  # fmt: skip
 
+    @fitting
     def __init__(
         self,
         params: Any,
@@ -100,6 +102,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam whose weight decay shrinks the parameters themselves, apart from the gradient."""
 
+    @fitting
     def __init__(
         self,
         params: Any,

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from chainrule.core import memory
+from chainrule.core.backward import forget
 from chainrule.core.mode import enable_grad, mode, no_grad
 from chainrule.core.tensor import Tensor, tick
 from chainrule.errors import ArgumentError
@@ -73,11 +74,7 @@ class Optimizer:
         """Forget all gradients: set them to None, or to zeros."""
         self._announce()
         for group in self.param_groups:
-            for p in group["params"]:
-                if set_to_none:
-                    p.grad = None
-                elif p.grad is not None:
-                    p.grad.assign(0.0)
+            forget(group["params"], set_to_none)
 
     def prepare(self) -> None:
         """Make the state of every parameter now, not at its first update."""

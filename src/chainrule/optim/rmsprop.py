@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from chainrule import scalar
+from chainrule.core.calls import fitting
 from chainrule.core.families import elementwise
 from chainrule.core.tensor import Tensor
 from chainrule.optim.averages import decayed, running_mean, running_square, smallest
@@ -37,6 +38,7 @@ class RMSprop(Optimizer):
         ("lr", "alpha", "eps", "weight_decay", "momentum"), NOT_NEGATIVE
     )
 
+    @fitting
     def __init__(
         self,
         params: Any,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from chainrule import scalar
+from chainrule.core.calls import fitting
 from chainrule.core.families import elementwise
 from chainrule.core.tensor import Tensor
 from chainrule.errors import ArgumentError
@@ -60,6 +61,7 @@ class SGD(Optimizer):
         "lr": NOT_NEGATIVE, "momentum": NOT_NEGATIVE, "dampening": ANY, "weight_decay": NOT_NEGATIVE,
     }  # fmt: skip
 
+    @fitting
     def __init__(
         self,
         params: Any,

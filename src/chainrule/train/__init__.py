@@ -6,6 +6,7 @@ command line does. Networks, optimisers and data come from the floors below; scr
 
 from __future__ import annotations
 
+from chainrule.errors import missing_name
 from chainrule.train.evaluation import Evaluation
 from chainrule.train.history import History
 from chainrule.train.metrics import accuracy, class_scores, confusion_matrix, top_k_accuracy
@@ -25,3 +26,7 @@ __all__ = [
     "confusion_matrix",
     "top_k_accuracy",
 ]
+
+
+def __getattr__(name: str) -> object:
+    raise missing_name("chainrule.train", name, __all__)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -86,10 +87,15 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
 
 
 def _damaged(path: Path, why: str) -> CheckpointError:
+    hint = "use an earlier checkpoint, or start the run again"
+    if zipfile.is_zipfile(path):
+        hint = (
+            "a file of torch.save or np.savez: model.load_state_dict takes what torch.load or np.load gives"
+        )
     return CheckpointError(
         f"{path.name}: damaged, or not a checkpoint ({why})",
         got=f"{path}, {path.stat().st_size} bytes",
-        hint="use an earlier checkpoint, or start the run again",
+        hint=hint,
     )
 
 

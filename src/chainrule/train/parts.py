@@ -42,6 +42,15 @@ def check_parts(model: Any, loss: Any, optimizer: Any, penalty: Any, schedule: A
         )
 
 
+def check_trainable(optimizer: Optimizer) -> None:
+    """Raise ArgumentError where an optimiser has nothing to change."""
+    if not any(each.requires_grad for group in optimizer.param_groups for each in group["params"]):
+        raise ArgumentError(
+            f"fit: all parameters that {optimizer.name} holds are frozen, so nothing would be trained",
+            hint="layer.requires_grad_(True), on what is to be trained",
+        )
+
+
 def check_watchers(watchers: Any) -> None:
     """Raise ArgumentError unless `watchers` is a list of objects that can be told what happens."""
     listed = isinstance(watchers, list | tuple)

@@ -23,7 +23,7 @@ from chainrule.train.inference import Inference
 from chainrule.train.models import is_from_file
 from chainrule.train.preparation import prepared
 from chainrule.train.reading import read_samples
-from chainrule.train.run import Config, Run, read_config
+from chainrule.train.run import Config, Run, no_run, read_config
 from chainrule.train.settings import Settings
 
 
@@ -124,7 +124,9 @@ def choose_split(splits: Splits, name: str) -> Dataset:
         raise ArgumentError(f"split: must be train, validation, test or all, got {name!r}")
     if name not in splits.parts:
         raise DataError(
-            f"{splits.name}: there is no split {name!r}", got=f"splits: {', '.join(splits.parts)}"
+            f"{splits.name}: there is no split {name!r}",
+            got=f"splits: {', '.join(splits.parts)}",
+            hint="--split train, or DATA that the run has not seen",
         )
     return splits.parts[name]
 
@@ -142,6 +144,8 @@ def _check_sizes(config: Config, weights: dict[str, Any], path: Path) -> None:
 
 
 def _checkpoint_file(path: Path) -> Path:
+    if not path.exists():
+        raise no_run(path)
     if not path.is_dir():
         return path
     run = Run(path)

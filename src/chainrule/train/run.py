@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.data import Splits
-from chainrule.errors import CheckpointError
+from chainrule.errors import CheckpointError, nearest
 from chainrule.train import checkpoint
 from chainrule.train.assembly import outputs_of
 from chainrule.train.evaluation import Evaluation
@@ -95,6 +95,13 @@ class Run:
             ) from None
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{self.config_file}: cannot be read ({error})") from error
+
+
+def no_run(path: Path) -> CheckpointError:
+    """Return what is said where nothing lies at the path of a run, with the runs that lie beside it."""
+    beside = [each.name for each in path.parent.iterdir() if Run(each).exists] if path.parent.is_dir() else []
+    hint = nearest(path.name, beside) or "a run is made by `chainrule train DATA --out FOLDER`"
+    return CheckpointError(f"{path}: there is no such run folder, and no checkpoint file", hint=hint)
 
 
 class Stopped(Exception):

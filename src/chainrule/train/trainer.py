@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from chainrule.compiler import compile as compiled
+from chainrule.core.calls import fitting
 from chainrule.core.spec import Array
 from chainrule.core.stream import Stream
 from chainrule.core.tensor import Tensor
@@ -34,7 +35,7 @@ from chainrule.train.evaluation import Evaluation
 from chainrule.train.finite import check_finite, finite
 from chainrule.train.history import History, Row
 from chainrule.train.inference import Inference, Prepare
-from chainrule.train.parts import check_parts, check_watchers
+from chainrule.train.parts import check_parts, check_trainable, check_watchers
 from chainrule.train.step import Loss, Penalty, Step, gradients
 from chainrule.train.tally import Tally, is_labels
 
@@ -73,6 +74,7 @@ class Trainer:
     True
     """
 
+    @fitting
     def __init__(
         self,
         model: Module,
@@ -104,6 +106,7 @@ class Trainer:
         self._compiled, self._updated = compiled(self._gradients), compiled(optimizer.step)
 
     # ---- training ------------------------------------------------------------------------------
+    @fitting
     def fit(
         self,
         train: Samples,
@@ -125,6 +128,7 @@ class Trainer:
         NonFiniteError when the loss or a gradient stops being finite.
         """
         epochs = whole_number("fit", "epochs", epochs, least=0)
+        check_trainable(self.optimizer)
         check_watchers(watchers)
         data = _samples(train, "train")
         batches = Batches(data.x, data.y, batch_size, seed=seed)

@@ -64,6 +64,8 @@ def _check_range(scores: Tensor, labels: Tensor, classes: int, name: str, ignore
         beyond &= values != ignored
     if beyond.any():
         hint = "classes are counted from 0: labels - 1" if high == classes and low == 1 else ""
+        if classes == 1:
+            hint = "needs one score a class; one score for yes or no: F.binary_cross_entropy_with_logits"
         message = f"{name}: label {values[beyond][0]} is no class: there are {classes}, 0 to {classes - 1}"
         raise _error(IndexRangeError, message, scores, labels, hint)
 

@@ -53,7 +53,7 @@ def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor
     samples=[*_PAIRS, sample((2, 3), (2, 3), delta=0.3)],
     wrong=[wrong("huber_loss: delta must be positive, got 0.0", (2,), (2,), delta=0.0)],
 )
-def huber_loss(input: Tensor, target: Tensor, *, delta: float = 1.0, reduction: str = "mean") -> Tensor:
+def huber_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """Squared error for small errors, absolute error for those above `delta`. Source: Huber 1964."""
     if not delta > 0:
         raise ArgumentError(f"huber_loss: delta must be positive, got {delta}")
@@ -65,7 +65,7 @@ def huber_loss(input: Tensor, target: Tensor, *, delta: float = 1.0, reduction: 
     samples=[*_PAIRS, sample((2, 3), (2, 3), beta=0.3), sample((2, 3), (2, 3), beta=0.0)],
     wrong=[wrong("smooth_l1_loss: beta must not be negative, got -1.0", (2,), (2,), beta=-1.0)],
 )
-def smooth_l1_loss(input: Tensor, target: Tensor, *, beta: float = 1.0, reduction: str = "mean") -> Tensor:
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """Absolute error, rounded off below `beta`: the Huber loss divided by beta (beta 0: l1_loss)."""
     if not beta >= 0:
         raise ArgumentError(f"smooth_l1_loss: beta must not be negative, got {beta}")

@@ -30,7 +30,8 @@ from chainrule.train.run import Stopped
 from chainrule.train.settings import Settings
 
 _TRAINING = 0.8  # of the time: the rest is for testing
-_SUBSETS = 2**62 + 2  # number of the random stream from which subsets are drawn
+# Of the random stream for subsets. Toys have it too, but take only their labels from the numbers read here.
+_SUBSETS = 2**62 + 2
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ class _Writer(Writer):
             )
             start = code.call("llvm.smax", [builder.sub(low, before), constant(0)])
             stop = code.call("llvm.smin", [builder.sub(high, before), constant(each)])
-            yield spot, builder.sub(behind, first), start, stop
+            yield self.moved(spot, first, self.image), builder.sub(behind, first), start, stop
 
     @contextmanager
     def parts(self, spot: Spot, start: ir.Value, stop: ir.Value) -> Iterator[Work]:
