@@ -159,9 +159,7 @@ class _Writer(Writer):
                 builder.udiv(builder.mul(number, constant(shares.blocks)), constant(shares.images))
                 for number in (share, builder.add(share, constant(1)))
             )
-            spot = self.moved(
-                self.moved(Spot(*self.args[:3]), first, self.image), share, (0, 0, shares.weights)
-            )
+            spot = self.moved(Spot(*self.args[:3]), share, (0, 0, shares.weights))
             start = code.call("llvm.smax", [builder.sub(low, before), constant(0)])
             stop = code.call("llvm.smin", [builder.sub(high, before), constant(each)])
             yield self.moved(spot, first, self.image), builder.sub(behind, first), start, stop
