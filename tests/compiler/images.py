@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.compiler.cpu.convolution import Geometry, WeightGradient
+from chainrule.compiler.cpu.convolution import Geometry
 
 PAD1 = ((1, 1), (1, 1))
 
@@ -45,10 +45,7 @@ def reference(g: Geometry, x: np.ndarray, w: np.ndarray, up: np.ndarray) -> dict
 
 
 def operands(g: Geometry, kernel: str, dtype: str) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return a kernel's operands, the last still to be written, and what ought to be written there.
-
-    Of the gradients of weights, that is the sum over the first axis.
-    """
+    """Return a kernel's operands, the last still to be written, and what ought to be written there."""
     draw = np.random.default_rng(7)
     x, w, up = (
         draw.standard_normal(shape).astype(dtype)
@@ -60,6 +57,5 @@ def operands(g: Geometry, kernel: str, dtype: str) -> tuple[list[np.ndarray], np
         "weights": [blocked(up), blocked(x), w],
     }
     first, second, last = arrays[kernel]
-    last = np.stack([last] * WeightGradient(g, dtype).images) if kernel == "weights" else blocked(last)
-    result = np.full_like(last, np.nan)
+    result = np.full_like(last if kernel == "weights" else blocked(last), np.nan)
     return [first, second, result], reference(g, x, w, up)[kernel]

@@ -51,6 +51,8 @@ def run(
 ) -> Any:
     """Run a kernel between protected pages and return what it wrote, added up, and what it should have."""
     arrays, wanted = operands(g, kernel, dtype)
+    if kernel == "weights":
+        arrays[-1] = np.stack([arrays[-1]] * WeightGradient(g, dtype).images)
     beside = [guarded(each, at_end=at_end) for each in arrays]
     call(KERNELS[kernel](g, dtype), beside, TARGETS[target], cuts, at_end=at_end)
     return beside[-1].sum(axis=0) if kernel == "weights" else np.array(beside[-1]), wanted

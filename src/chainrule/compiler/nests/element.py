@@ -230,9 +230,9 @@ def sums_over_images(term: Term) -> list[Term]:
         seen.add(each)
         if each.kind != "fold":
             waiting += each.args
-        elif each.data[0] == "add" and each.data[1][-1].name.endswith(_IMAGE):
-            block, *own, _ = each.data[1]
-            if block.extent > 1 and prod(of.extent for of in own) > 1:
+        elif each.data[0] == "add" and len(each.data[1]) > 2:
+            block, *own, lane = each.data[1]
+            if lane.name.endswith(_IMAGE) and block.extent > 1 and prod(of.extent for of in own) > 1:
                 found.append(each)
     return found
 
