@@ -191,3 +191,17 @@ def images_before_the_change(x: cr.Tensor, state: cr.Tensor, weight: cr.Tensor) 
 def test_what_a_convolution_looks_through_is_read_as_it_was(of: Any) -> None:
     for one, two in zip(stepped(of, compiled=True), stepped(of, compiled=False), strict=True):
         np.testing.assert_allclose(one, two, 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("count", [16, 37, 64])  # one block, a last one that is not full, whole ones
+def test_sums_over_images_are_shared_by_blocks_of_images(count: int, dtype: str) -> None:
+    draw = np.random.default_rng(9)
+    x, w, b = (draw.standard_normal(shape).astype(dtype) for shape in ((count, 2, 6, 5), (3, 2, 3, 3), (3,)))
+    gradients = cr.grad(lambda x, w, b: (cr.tanh(F.conv2d(x, w, b)) ** 2).sum(), (1, 2))
+    compiled = cr.compile(gradients)
+    for one, two in zip(compiled(x, w, b), gradients(x, w, b), strict=True):
+        np.testing.assert_allclose(one, two, *[1e-3 if dtype == "float32" else 1e-11] * 2)
+    blocks = -(-count // (16 if dtype == "float32" else 8))
+    shown = compiled.source("nests")
+    assert (f"add over f0_0 < {blocks}, f0.lane <" in shown) == (blocks > 1)  # of each image's own sums

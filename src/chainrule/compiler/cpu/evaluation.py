@@ -112,10 +112,6 @@ class Evaluation:
         self.scopes[-1][term] = made
         return made
 
-    def knows(self, term: Term) -> bool:
-        """Tell whether a term is computed already."""
-        return any(term in scope for scope in self.scopes)
-
     def _integers(self, term: Term) -> Any:
         """Return an integer that an index reads, plain or one a lane."""
         return self.value(term).value

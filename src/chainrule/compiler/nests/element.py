@@ -28,7 +28,7 @@ from chainrule.core.spec import Shape, normalize_axes
 from chainrule.core.watched import Watched
 from chainrule.errors import TraceError
 
-_IMAGE = "lane"  # the name of a variable that runs over images side by side ends so
+_IMAGES = ".lane"  # how names of variables over images side by side end; no axis of an op is called so
 
 
 class Elements:
@@ -232,7 +232,7 @@ def sums_over_images(term: Term) -> list[Term]:
             waiting += each.args
         elif each.data[0] == "add" and len(each.data[1]) > 2:
             block, *own, lane = each.data[1]
-            if lane.name.endswith(_IMAGE) and block.extent > 1 and prod(of.extent for of in own) > 1:
+            if lane.name.endswith(_IMAGES) and block.extent > 1 and prod(of.extent for of in own) > 1:
                 found.append(each)
     return found
 
@@ -247,7 +247,7 @@ def _loops_over(
     if not (axes and axes[0] == 0 and elements.spread(x)):
         return free, indices, []
     block = variable(f"f{depth}_0", -(-shape[0] // elements.split))
-    inside = variable(f"f{depth}_{_IMAGE}", elements.split)
+    inside = variable(f"f{depth}{_IMAGES}", elements.split)
     indices[0] = loop(block) * elements.split + loop(inside)
     return [block, *free[1:], inside], indices, [(indices[0], 0, shape[0] - 1)]
 

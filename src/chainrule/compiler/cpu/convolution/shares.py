@@ -119,7 +119,7 @@ class Shares:
         return max(1, min(prod(self.counts), SUMS // self.sums))
 
     def _cost(self, share: Share) -> float:
-        """Return the cycles, about, that a place of all taps takes, of all threads and those that wait."""
+        """Return the cycles, about, of all threads, waiting ones too, for a place of a share of images."""
         tile = panel(REGISTERS, share.channels, share.outputs, self.taps)
         pieces = product(cut(share.channels, tile[0]), cut(share.outputs, tile[1]))
         each = sum(a.count * b.count * effort(a.width * self.taps, b.width) for a, b in pieces)
